@@ -1,0 +1,7 @@
+#include <stdio.h>
+
+int main(void)
+{
+    puts("holdfast " HF_VERSION);
+    return 0;
+}
