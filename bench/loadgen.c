@@ -1,0 +1,631 @@
+/* bench/loadgen.c - both ends of a proxy under measurement: N keep-alive clients in a closed loop,
+ * and the origin that answers them through the proxy.
+ *
+ * One thread that never sleeps while it measures, so that it is never what the proxy waits for:
+ * meant to have a core to itself. Every response is checked for status, content-length and the
+ * bytes that came; anything else is an error. Bounded by --requests and by time: warm-up + seconds
+ * + DRAIN_NS at most. The meters (schedstat files, one core's line of /proc/stat) are read here, at
+ * the very edges of the measured window. Prints one line of JSON.
+ *
+ * usage: loadgen --target PORT --origin PORT [--connections N] [--size BYTES] [--warmup S]
+ * [--seconds S]
+ *                [--requests N] [--core N] [--hold]
+ * --hold: only play the origin until a line comes on stdin: the schedstat files to sum,
+ * space-separated. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_CONNECTIONS 4096u
+#define MAX_BODY (16u << 20)
+#define MAX_SECONDS 600.0
+#define MAX_METERS 512u
+#define HEAD_BYTES 2048u
+#define DRAIN_NS (5 * INT64_C(1000000000))
+#define EVENTS 256
+#define SUB_BITS 5 /* of the latency histogram: buckets are 1/32 wide, an error of 3 % */
+#define BUCKETS (64u << SUB_BITS)
+
+enum kind { STDIN, LISTENER, CLIENT, ORIGIN };
+enum phase { HOLD, WARM, MEASURE, DRAIN, DONE };
+
+struct peer {
+    enum kind kind;
+    int fd;
+    bool connecting, waiting, closing; /* clients; closing: the response said connection: close */
+    uint32_t head_used;
+    uint64_t body_left; /* client: of the response; origin: not yet sent */
+    int64_t sent_ns;
+    const char *answer; /* origin: what it is sending */
+    size_t answer_length;
+    char head[HEAD_BYTES];
+};
+
+struct meters {
+    int fds[MAX_METERS];
+    unsigned count;
+    int64_t cpu_ns;
+    uint64_t core_total, core_idle, core_steal;
+};
+
+static struct {
+    unsigned target_port, origin_port, connections, core;
+    uint64_t size, max_requests;
+    double warmup, seconds;
+    bool hold;
+} options = {
+    .connections = 64, .size = 200, .max_requests = 1000000000, .warmup = 0.5, .seconds = 2};
+
+static struct {
+    int epoll;
+    enum phase phase;
+    unsigned waiting; /* clients that have a request out */
+    uint64_t requests, total, errors, reconnects, served, accepted;
+    int64_t started_ns, ended_ns, idle_ns;
+    uint64_t latency[BUCKETS];
+    char first_error[160];
+    struct meters meters;
+    int64_t cpu_ns; /* of the window, as the next three */
+    double busy, steal, spare;
+} run = {.epoll = -1};
+
+static char request[256], *answer, ready_answer[128];
+static size_t request_length, answer_length, ready_length;
+
+static _Noreturn void die(const char *what)
+{
+    fprintf(stderr, "loadgen: %s: %s\n", what, strerror(errno));
+    exit(2);
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+__attribute__((format(printf, 1, 2))) static void failed(const char *format, ...)
+{
+    if (run.errors++ > 0)
+        return;
+    va_list list;
+    va_start(list, format);
+    vsnprintf(run.first_error, sizeof run.first_error, format, list);
+    va_end(list);
+    for (char *c = run.first_error; *c != '\0'; c++)
+        if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
+            *c = '?';
+}
+
+/* ---- latency: log-linear, in nanoseconds ---- */
+
+static unsigned bucket_of(uint64_t ns)
+{
+    if (ns < (1u << SUB_BITS))
+        return (unsigned)ns;
+    unsigned shift = 63u - (unsigned)__builtin_clzll(ns) - SUB_BITS;
+    return ((shift + 1) << SUB_BITS) + (unsigned)((ns >> shift) - (1u << SUB_BITS));
+}
+
+static uint64_t bucket_low(unsigned bucket)
+{
+    unsigned group = bucket >> SUB_BITS, sub = bucket & ((1u << SUB_BITS) - 1);
+    return group == 0 ? sub : (uint64_t)(sub + (1u << SUB_BITS)) << (group - 1);
+}
+
+static double percentile_us(double share)
+{
+    uint64_t rank = (uint64_t)((double)run.requests * share), seen = 0;
+    for (unsigned b = 0; b < BUCKETS; b++) {
+        seen += run.latency[b];
+        if (seen > rank)
+            return (double)bucket_low(b) / 1000;
+    }
+    return 0;
+}
+
+/* ---- meters ---- */
+
+static void meters_open(char *paths)
+{
+    char *rest = NULL;
+    for (char *path = strtok_r(paths, " \n", &rest); path != NULL;
+         path = strtok_r(NULL, " \n", &rest)) {
+        if (run.meters.count == MAX_METERS) {
+            errno = E2BIG;
+            die("schedstat files");
+        }
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            die(path);
+        run.meters.fds[run.meters.count++] = fd;
+    }
+}
+
+static void core_read(struct meters *m)
+{
+    static char text[16384];
+    char label[24];
+    snprintf(label, sizeof label, "\ncpu%u ", options.core);
+    int fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (n < 0)
+        die("/proc/stat");
+    close(fd);
+    text[n] = '\0';
+    const char *line = strstr(text, label);
+    uint64_t v[8]; /* user nice system idle iowait irq softirq steal */
+    if (line == NULL || sscanf(line + strlen(label),
+                               "%" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64
+                               "%" SCNu64 "%" SCNu64,
+                               &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]) != 8) {
+        errno = ENOENT;
+        die("the core's line in /proc/stat");
+    }
+    m->core_total = v[0] + v[1] + v[2] + v[3] + v[4] + v[5] + v[6] + v[7];
+    m->core_idle = v[3] + v[4];
+    m->core_steal = v[7];
+}
+
+/* A task that has ended cannot be read any more; its time would be lost, so that is an error. */
+static void meters_read(struct meters *m)
+{
+    m->cpu_ns = 0;
+    for (unsigned i = 0; i < m->count; i++) {
+        char text[96];
+        ssize_t n = pread(m->fds[i], text, sizeof text - 1, 0);
+        if (n <= 0) {
+            failed("a task of the subject ended during the measurement");
+            continue;
+        }
+        text[n] = '\0';
+        m->cpu_ns += strtoll(text, NULL, 10);
+    }
+    core_read(m);
+}
+
+static void window_begin(void)
+{
+    meters_read(&run.meters);
+    run.started_ns = now_ns();
+    run.idle_ns = 0;
+    run.phase = MEASURE;
+}
+
+static void window_end(void)
+{
+    struct meters then = run.meters;
+    run.ended_ns = now_ns();
+    meters_read(&run.meters);
+    run.cpu_ns = run.meters.cpu_ns - then.cpu_ns;
+    uint64_t ticks = run.meters.core_total - then.core_total;
+    if (ticks > 0) {
+        run.busy = 1 - (double)(run.meters.core_idle - then.core_idle) / (double)ticks;
+        run.steal = (double)(run.meters.core_steal - then.core_steal) / (double)ticks;
+    }
+    run.spare = (double)run.idle_ns / (double)(run.ended_ns - run.started_ns);
+    run.phase = DRAIN;
+}
+
+/* ---- peers ---- */
+
+static void watch(int operation, struct peer *p, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = p};
+    if (epoll_ctl(run.epoll, operation, p->fd, &event) < 0)
+        die("epoll_ctl");
+}
+
+static struct sockaddr_in loopback(unsigned port)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)port),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+/* Reset instead of TIME_WAIT: hundreds of connections a measurement would use up the ports. */
+static void reset_on_close(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+static void client_connect(struct peer *p)
+{
+    struct sockaddr_in address = loopback(options.target_port);
+    *p = (struct peer){.kind = CLIENT, .connecting = true};
+    p->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (p->fd < 0)
+        die("socket");
+    reset_on_close(p->fd);
+    if (connect(p->fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS)
+        die("connect");
+    watch(EPOLL_CTL_ADD, p, EPOLLOUT);
+}
+
+static void client_send(struct peer *p)
+{
+    if (run.phase >= DRAIN)
+        return;
+    p->sent_ns = now_ns();
+    p->head_used = 0;
+    p->body_left = 0;
+    p->closing = false;
+    if (send(p->fd, request, request_length, MSG_NOSIGNAL) != (ssize_t)request_length)
+        failed("request not sent whole: %s", strerror(errno));
+    p->waiting = true;
+    run.waiting++;
+}
+
+static void client_stop_waiting(struct peer *p)
+{
+    if (p->waiting)
+        run.waiting--;
+    p->waiting = false;
+}
+
+/* An error costs the connection; one that comes up too often ends the run instead of spinning. */
+static void client_again(struct peer *p)
+{
+    client_stop_waiting(p);
+    close(p->fd);
+    if (++run.reconnects > 100000) {
+        errno = ECONNRESET;
+        die("too many reconnects");
+    }
+    if (run.phase < DRAIN)
+        client_connect(p);
+    else
+        p->fd = -1;
+}
+
+static void client_done(struct peer *p)
+{
+    client_stop_waiting(p);
+    run.total++;
+    if (run.phase == MEASURE) {
+        run.requests++;
+        run.latency[bucket_of((uint64_t)(now_ns() - p->sent_ns))]++;
+        if (run.requests >= options.max_requests)
+            window_end();
+    }
+    if (p->closing)
+        client_again(p);
+    else
+        client_send(p);
+}
+
+/* The head ends at head_end. Returns whether it is as it must be. */
+static bool client_head(struct peer *p, const char *head_end)
+{
+    unsigned status = 0;
+    size_t left_over = p->head_used - (size_t)(head_end - p->head);
+    p->head[head_end - p->head - 1] = '\0';
+    if (sscanf(p->head, "HTTP/1.1 %3u ", &status) != 1 || status != 200) {
+        failed("status %u: %.60s", status, p->head);
+        return false;
+    }
+    const char *length = strcasestr(p->head, "\r\ncontent-length:");
+    if (length == NULL || strtoull(length + 17, NULL, 10) != options.size) {
+        failed("content-length missing or wrong");
+        return false;
+    }
+    if (left_over > options.size) {
+        failed("more bytes than content-length");
+        return false;
+    }
+    p->closing = strcasestr(p->head, "\r\nconnection: close") != NULL;
+    p->body_left = options.size - left_over;
+    return true;
+}
+
+/* Body bytes are counted and dropped in the kernel (MSG_TRUNC): the client needs no copy of them.
+ */
+static void client_read(struct peer *p)
+{
+    bool in_body = p->body_left > 0;
+    ssize_t n = in_body ? recv(p->fd, NULL, p->body_left, MSG_TRUNC)
+                        : recv(p->fd, p->head + p->head_used, HEAD_BYTES - p->head_used, 0);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0 || !p->waiting) {
+        if (p->waiting || n > 0)
+            failed(n > 0 ? "bytes that nobody asked for" : "connection lost with a request out");
+        client_again(p);
+        return;
+    }
+    if (in_body) {
+        p->body_left -= (uint64_t)n;
+    } else {
+        p->head_used += (uint32_t)n;
+        char *end = memmem(p->head, p->head_used, "\r\n\r\n", 4);
+        if (end == NULL && p->head_used < HEAD_BYTES)
+            return;
+        if (end == NULL)
+            failed("response head over %u bytes", HEAD_BYTES);
+        if (end == NULL || !client_head(p, end + 4)) {
+            client_again(p);
+            return;
+        }
+    }
+    if (p->body_left == 0)
+        client_done(p);
+}
+
+static void client_event(struct peer *p, uint32_t events)
+{
+    if (!p->connecting) {
+        client_read(p);
+        return;
+    }
+    if (events & (EPOLLERR | EPOLLHUP)) {
+        failed("connection refused or reset");
+        client_again(p);
+        return;
+    }
+    p->connecting = false;
+    watch(EPOLL_CTL_MOD, p, EPOLLIN);
+    client_send(p);
+}
+
+static void origin_close(struct peer *p)
+{
+    close(p->fd);
+    free(p);
+}
+
+static void origin_send(struct peer *p)
+{
+    const char *from = p->answer + (p->answer_length - p->body_left);
+    bool was_blocked = p->body_left != p->answer_length;
+    ssize_t n = send(p->fd, from, p->body_left, MSG_NOSIGNAL);
+    if (n < 0 && errno != EAGAIN) {
+        origin_close(p);
+        return;
+    }
+    if (n > 0)
+        p->body_left -= (uint64_t)n;
+    if (p->body_left > 0)
+        watch(EPOLL_CTL_MOD, p, EPOLLOUT);
+    else if (was_blocked)
+        watch(EPOLL_CTL_MOD, p, EPOLLIN);
+    run.served += p->body_left == 0;
+}
+
+/* Requests have no body and are not pipelined, so a head ends what has come. */
+static void origin_read(struct peer *p)
+{
+    ssize_t n = recv(p->fd, p->head + p->head_used, HEAD_BYTES - p->head_used, 0);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0) {
+        origin_close(p);
+        return;
+    }
+    p->head_used += (uint32_t)n;
+    if (memmem(p->head, p->head_used, "\r\n\r\n", 4) == NULL) {
+        if (p->head_used == HEAD_BYTES) {
+            failed("request head over %u bytes at the origin", HEAD_BYTES);
+            origin_close(p);
+        }
+        return;
+    }
+    bool probe = p->head_used > 12 && memcmp(p->head, "GET /-/ready", 12) == 0;
+    p->head_used = 0;
+    p->answer = probe ? ready_answer : answer;
+    p->answer_length = p->body_left = probe ? ready_length : answer_length;
+    origin_send(p);
+}
+
+static void listener_accept(struct peer *listener)
+{
+    int fd;
+    while ((fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        struct peer *p = calloc(1, sizeof *p);
+        if (p == NULL)
+            die("memory");
+        *p = (struct peer){.kind = ORIGIN, .fd = fd};
+        reset_on_close(fd);
+        watch(EPOLL_CTL_ADD, p, EPOLLIN);
+        run.accepted++;
+    }
+    if (errno != EAGAIN && errno != ECONNABORTED)
+        die("accept");
+}
+
+static void listener_open(struct peer *p)
+{
+    struct sockaddr_in address = loopback(options.origin_port);
+    int on = 1;
+    *p = (struct peer){.kind = LISTENER};
+    p->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (p->fd < 0 || setsockopt(p->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        bind(p->fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(p->fd, 4096) < 0)
+        die("listening as the origin");
+    watch(EPOLL_CTL_ADD, p, EPOLLIN);
+}
+
+/* ---- the run ---- */
+
+static void messages_build(void)
+{
+    request_length = (size_t)snprintf(request, sizeof request,
+                                      "GET /bench/item?size=%" PRIu64 " HTTP/1.1\r\n"
+                                      "Host: bench.example\r\n"
+                                      "User-Agent: loadgen\r\n"
+                                      "Accept: */*\r\n\r\n",
+                                      options.size);
+    ready_length = (size_t)snprintf(ready_answer, sizeof ready_answer,
+                                    "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n");
+    answer = malloc(options.size + 256);
+    if (answer == NULL)
+        die("memory");
+    int head = sprintf(answer,
+                       "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
+                       "Content-Length: %" PRIu64 "\r\n\r\n",
+                       options.size);
+    memset(answer + head, 'x', options.size);
+    answer_length = (size_t)head + options.size;
+}
+
+static void clients_start(struct peer *clients)
+{
+    for (unsigned i = 0; i < options.connections; i++)
+        client_connect(&clients[i]);
+    run.phase = WARM;
+    run.started_ns = now_ns();
+}
+
+static void hold_ended(struct peer *p, struct peer *clients)
+{
+    static char paths[MAX_METERS * 64];
+    size_t used = 0;
+    ssize_t n;
+    epoll_ctl(run.epoll, EPOLL_CTL_DEL, p->fd, NULL);
+    while (used < sizeof paths - 1 && memchr(paths, '\n', used) == NULL &&
+           (n = read(p->fd, paths + used, sizeof paths - 1 - used)) > 0)
+        used += (size_t)n;
+    if (memchr(paths, '\n', used) == NULL) /* whoever started it has gone, or speaks nonsense */
+        exit(2);
+    meters_open(paths);
+    clients_start(clients);
+}
+
+static void phase_step(int64_t now)
+{
+    if (run.phase == WARM && now - run.started_ns >= (int64_t)(options.warmup * 1e9))
+        window_begin();
+    else if (run.phase == MEASURE && now - run.started_ns >= (int64_t)(options.seconds * 1e9))
+        window_end();
+    else if (run.phase == DRAIN && (run.waiting == 0 || now - run.ended_ns > DRAIN_NS))
+        run.phase = DONE;
+}
+
+static void loop(struct peer *clients)
+{
+    static struct epoll_event events[EVENTS];
+    int64_t now = now_ns();
+    while (run.phase != DONE) {
+        int n = epoll_wait(run.epoll, events, EVENTS, run.phase == HOLD ? -1 : 0);
+        if (n < 0 && errno != EINTR)
+            die("epoll_wait");
+        for (int i = 0; i < n; i++) {
+            struct peer *p = events[i].data.ptr;
+            if (p->kind == CLIENT)
+                client_event(p, events[i].events);
+            else if (p->kind == LISTENER)
+                listener_accept(p);
+            else if (p->kind == STDIN)
+                hold_ended(p, clients);
+            else if (p->body_left > 0 && (events[i].events & EPOLLOUT))
+                origin_send(p);
+            else
+                origin_read(p);
+        }
+        int64_t then = now;
+        now = now_ns();
+        if (n <= 0)
+            run.idle_ns += now - then;
+        phase_step(now);
+    }
+}
+
+static void report(void)
+{
+    for (unsigned left = run.waiting; left > 0; left--)
+        failed("no answer within %d s of the end", (int)(DRAIN_NS / 1000000000));
+    printf("{\"requests\": %" PRIu64 ", \"seconds\": %.4f, \"errors\": %" PRIu64
+           ", \"median_us\": %.1f, \"p99_us\": %.1f, \"total\": %" PRIu64 ", \"served\": %" PRIu64
+           ", \"reconnects\": %" PRIu64 ", \"accepted\": %" PRIu64 ", \"cpu_ns\": %" PRId64
+           ", \"busy\": %.4f, \"steal\": %.4f, \"spare\": %.4f, \"first_error\": \"%s\"}\n",
+           run.requests, (double)(run.ended_ns - run.started_ns) / 1e9, run.errors,
+           percentile_us(0.5), percentile_us(0.99), run.total, run.served, run.reconnects,
+           run.accepted, run.cpu_ns, run.busy, run.steal, run.spare, run.first_error);
+}
+
+static double number(const char *name, const char *text, double low, double high)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (*text == '\0' || *end != '\0' || !(value >= low && value <= high)) {
+        fprintf(stderr, "loadgen: --%s %s: expected a number from %g to %g\n", name, text, low,
+                high);
+        exit(2);
+    }
+    return value;
+}
+
+static void options_read(int argc, char **argv)
+{
+    static const struct option table[] = {{"target", 1, NULL, 't'},      {"origin", 1, NULL, 'o'},
+                                          {"connections", 1, NULL, 'c'}, {"size", 1, NULL, 's'},
+                                          {"warmup", 1, NULL, 'w'},      {"seconds", 1, NULL, 'd'},
+                                          {"requests", 1, NULL, 'r'},    {"core", 1, NULL, 'p'},
+                                          {"hold", 0, NULL, 'h'},        {0}};
+    for (int c, i; (c = getopt_long(argc, argv, "", table, &i)) != -1;) {
+        if (c == 't')
+            options.target_port = (unsigned)number("target", optarg, 1, 65535);
+        else if (c == 'o')
+            options.origin_port = (unsigned)number("origin", optarg, 1, 65535);
+        else if (c == 'c')
+            options.connections = (unsigned)number("connections", optarg, 1, MAX_CONNECTIONS);
+        else if (c == 's')
+            options.size = (uint64_t)number("size", optarg, 1, MAX_BODY);
+        else if (c == 'w')
+            options.warmup = number("warmup", optarg, 0, MAX_SECONDS);
+        else if (c == 'd')
+            options.seconds = number("seconds", optarg, 0.01, MAX_SECONDS);
+        else if (c == 'r')
+            options.max_requests = (uint64_t)number("requests", optarg, 1, 1e9);
+        else if (c == 'p')
+            options.core = (unsigned)number("core", optarg, 0, 4095);
+        else if (c == 'h')
+            options.hold = true;
+        else
+            exit(2);
+    }
+    if (options.target_port == 0 || options.origin_port == 0 || optind != argc) {
+        fprintf(stderr,
+                "usage: loadgen --target PORT --origin PORT [--connections N] [--size BYTES]"
+                " [--warmup S] [--seconds S] [--requests N] [--core N] [--hold]\n");
+        exit(2);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct peer listener, standard_input = {.kind = STDIN, .fd = STDIN_FILENO};
+    options_read(argc, argv);
+    signal(SIGPIPE, SIG_IGN);
+    struct peer *clients = calloc(options.connections, sizeof *clients);
+    run.epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (clients == NULL || run.epoll < 0)
+        die("start");
+    messages_build();
+    listener_open(&listener);
+    if (options.hold)
+        watch(EPOLL_CTL_ADD, &standard_input, EPOLLIN);
+    else
+        clients_start(clients);
+    loop(clients);
+    report();
+    return 0;
+}

@@ -1,0 +1,183 @@
+"""The proxies that `bench/gateway` measures: for each, its configuration and its command.
+
+All are asked for the same work: keep-alive to clients and to the origin, x-forwarded-for, -proto, -host and
+x-request-id added, and (log on) one buffered JSON line a request with the fields of FIELDS. What is set
+besides is what makes nginx and HAProxy faster here; holdfast runs at its shipped defaults with one worker.
+"""
+
+import os
+import shutil
+import subprocess
+
+FIELDS = ["time", "reqId", "method", "host", "url", "status", "bytes", "responseTime", "service", "version",
+          "instance", "node", "retries", "outcome"]
+
+HEADERS = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id"]
+
+
+class Missing(Exception):
+    """The subject cannot be run here; the text says what to do."""
+
+
+def _found(name, package):
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
+    if path is None:
+        raise Missing(f"{name} is not installed: it is in Debian's package {package}")
+    return path
+
+
+def _json_line(values):
+    """A log format's line; values that are numbers for everybody stand without quotes."""
+    bare = {"status", "bytes", "responseTime", "retries"}
+    return "{" + ", ".join(f'"{f}": ' + (values[f] if f in bare else f'"{values[f]}"') for f in FIELDS) + "}"
+
+
+def _write(path, text):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+class Nginx:
+    """Master and one worker. The upstream pool holds every connection, and nothing closes one."""
+
+    name, peer = "nginx", True
+
+    def __init__(self, options):
+        self.path = _found("nginx", "nginx-light")
+        text = subprocess.run([self.path, "-v"], capture_output=True, text=True, check=True).stderr
+        self.version = text.strip().rsplit("/", 1)[-1].split()[0]
+
+    def prepare(self, folder, ports, log):
+        values = dict(time="$msec", reqId="$request_id", method="$request_method", host="$host", url="$request_uri",
+                      status="$status", bytes="$body_bytes_sent", responseTime="$request_time", service="origin",
+                      version="1", instance="$upstream_addr", node="a", retries="0", outcome="$upstream_status")
+        line = _json_line(values)
+        access = f"access_log {folder}/access.log line buffer=64k flush=1s" if log else "access_log off"
+        user = "user root;" if os.geteuid() == 0 else ""
+        _write(f"{folder}/nginx.conf", f"""\
+{user}
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+worker_rlimit_nofile 8192;
+events {{ worker_connections 4096; use epoll; multi_accept on; }}
+http {{
+    log_format line escape=json '{line}';
+    {access};
+    client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+    uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+    tcp_nodelay on;
+    keepalive_requests 1000000000;
+    keepalive_time 10h;
+    keepalive_timeout 1h;
+    reset_timedout_connection on;
+    upstream origin {{
+        server 127.0.0.1:{ports.origin} max_fails=0;
+        keepalive 4096;
+        keepalive_requests 1000000000;
+        keepalive_time 10h;
+        keepalive_timeout 1h;
+    }}
+    server {{
+        listen 127.0.0.1:{ports.listen} backlog=4096;
+        location / {{
+            proxy_pass http://origin;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Forwarded-Host $host;
+            proxy_set_header X-Request-Id $request_id;
+            proxy_buffer_size 16k;
+            proxy_buffers 8 32k;
+            proxy_busy_buffers_size 64k;
+            proxy_max_temp_file_size 0;
+        }}
+    }}
+}}
+""")
+        return [self.path, "-p", folder, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
+
+
+class Haproxy:
+    """One process, one thread. Its log goes to a ring that is a mapped file: no system call a line."""
+
+    name, peer = "haproxy", True
+
+    def __init__(self, options):
+        self.path = _found("haproxy", "haproxy")
+        text = subprocess.run([self.path, "-v"], capture_output=True, text=True, check=True).stdout
+        self.version = text.split()[2].split("-")[0]
+
+    def prepare(self, folder, ports, log):
+        values = dict(time="%Ts.%ms", reqId="%ID", method="%HM", host="%[var(txn.host)]", url="%HU", status="%ST",
+                      bytes="%B", responseTime="%Ta", service="%b", version="1", instance="%si:%sp", node="a",
+                      retries="%rc", outcome="%tsc")
+        line = "%{+E}o" + _json_line(values).replace("\\", "\\\\").replace('"', '\\"').replace(" ", "\\ ")
+        ring = f"ring access\n    format raw\n    maxlen 1200\n    size 16777216\n    backing-file {folder}/access.log\n"
+        _write(f"{folder}/haproxy.cfg", f"""\
+global
+    nbthread 1
+    maxconn 4096
+    tune.pool-low-fd-ratio 90
+    tune.pool-high-fd-ratio 95
+    tune.pipesize 262144
+{ring if log else ""}
+defaults
+    mode http
+    option http-keep-alive
+    http-reuse always
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    timeout http-keep-alive 1h
+    option splice-response
+frontend web
+    bind 127.0.0.1:{ports.listen} backlog 4096
+    {"log ring@access local0" if log else "no log"}
+    log-format {line}
+    unique-id-format %[uuid()]
+    unique-id-header x-request-id
+    option forwardfor
+    http-request set-var(txn.host) req.hdr(host)
+    http-request set-header x-forwarded-proto http
+    http-request set-header x-forwarded-host %[var(txn.host)]
+    default_backend origin
+backend origin
+    server one 127.0.0.1:{ports.origin} pool-max-conn -1 pool-purge-delay 1h
+""")
+        return [self.path, "-db", "-f", f"{folder}/haproxy.cfg"]
+
+
+class Holdfast:
+    """Keeper, gateway and controller, with everything at its default but the number of workers."""
+
+    name, peer = "holdfast", False
+
+    def __init__(self, options):
+        self.path = os.path.abspath(options.holdfast)
+        if not os.access(self.path, os.X_OK):
+            raise Missing(f"{options.holdfast} is not there: build it, or name another by --holdfast PATH")
+        text = subprocess.run([self.path, "version"], capture_output=True, text=True, check=True).stdout
+        self.version = text.split()[-1]
+
+    def prepare(self, folder, ports, log):
+        _write(f"{folder}/holdfast.yaml", f"""\
+state: ./state
+admin: {{ listen: "127.0.0.1:{ports.admin}" }}
+gateway:
+  listen: ["127.0.0.1:{ports.listen}"]
+  workers: 1
+  access_log: {"./access.log" if log else "off"}
+services:
+  origin:
+    route: [{{ path: / }}]
+    instances: ["127.0.0.1:{ports.origin}"]
+    health: {{ path: /-/ready, interval: 1s }}
+""")
+        return [self.path, "run", "-c", f"{folder}/holdfast.yaml"]
+
+
+ALL = {subject.name: subject for subject in (Holdfast, Nginx, Haproxy)}
