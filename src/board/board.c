@@ -1,0 +1,287 @@
+#include "board/board.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+/* Two images: the writer fills the one that is not current, then makes it so. */
+struct plan_file {
+    _Atomic uint64_t generation; /* the current image is [generation % 2] */
+    uint64_t zero[7];
+};
+
+struct slots_file {
+    _Atomic uint64_t claims;
+    struct hf_slot slot[HF_BOARD_SLOTS];
+};
+
+struct hf_board {
+    struct hf_board_capacity capacity;
+    struct hf_board_fds fds;
+    struct plan_file *plan;
+    struct slots_file *slots;
+    struct hf_live *live[HF_BOARD_SLOTS];
+};
+
+static size_t image_size(const struct hf_board_capacity *c)
+{
+    return (hf_plan_capacity(c) + 63) / 64 * 64;
+}
+
+static size_t plan_size(const struct hf_board_capacity *c)
+{
+    return sizeof(struct plan_file) + 2 * image_size(c);
+}
+
+static struct hf_plan *image_at(const struct hf_board *b, uint64_t generation)
+{
+    return (void *)((char *)b->plan + sizeof(struct plan_file) +
+                    generation % 2 * image_size(&b->capacity));
+}
+
+/* ---- making and attaching ---- */
+
+static int make_file(const char *name, size_t size, int *fd, int *read_only, struct hf_error *e)
+{
+    char path[32];
+
+    *fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (*fd < 0)
+        return hf_error_errno(e, HF_EIO, "cannot make the board's file %s", name);
+    if (ftruncate(*fd, (off_t)size) < 0 ||
+        fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        return hf_error_errno(e, HF_EIO, "cannot size the board's file %s", name);
+    /* A second open of the same memory that cannot be mapped for writing. */
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", *fd);
+    *read_only = open(path, O_RDONLY | O_CLOEXEC);
+    if (*read_only < 0)
+        return hf_error_errno(e, HF_EIO, "cannot open the board's file %s for reading", name);
+    return 0;
+}
+
+static int map_file(int fd, size_t size, bool writes, void *ret_pointer, struct hf_error *e)
+{
+    void *p = mmap(NULL, size, PROT_READ | (writes ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
+
+    if (p == MAP_FAILED)
+        return hf_error_errno(e, HF_EIO, "cannot map the board");
+    memcpy(ret_pointer, &p, sizeof(p));
+    return 0;
+}
+
+static struct hf_board *board_new(const struct hf_board_capacity *c)
+{
+    struct hf_board *b = hf_alloc(sizeof(*b));
+
+    b->capacity = *c;
+    b->fds.plan = b->fds.plan_read_only = b->fds.slots = b->fds.slots_read_only = b->fds.bell = -1;
+    for (int i = 0; i < HF_BOARD_SLOTS; i++)
+        b->fds.live[i] = b->fds.live_read_only[i] = -1;
+    return b;
+}
+
+int hf_board_create(const struct hf_board_capacity *c, struct hf_board **ret, struct hf_error *e)
+{
+    struct hf_board *b = board_new(c);
+    int rc = make_file("holdfast-plan", plan_size(c), &b->fds.plan, &b->fds.plan_read_only, e);
+
+    if (!rc)
+        rc = make_file("holdfast-slots", sizeof(struct slots_file), &b->fds.slots,
+                       &b->fds.slots_read_only, e);
+    for (int i = 0; !rc && i < HF_BOARD_SLOTS; i++)
+        rc = make_file("holdfast-live", hf_live_size(c), &b->fds.live[i], &b->fds.live_read_only[i],
+                       e);
+    if (!rc) {
+        b->fds.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (b->fds.bell < 0)
+            rc = hf_error_errno(e, HF_EIO, "cannot make the board's bell");
+    }
+    if (!rc)
+        rc = map_file(b->fds.slots, sizeof(struct slots_file), true, &b->slots, e);
+    for (int i = 0; !rc && i < HF_BOARD_SLOTS; i++)
+        rc = map_file(b->fds.live[i], hf_live_size(c), true, &b->live[i], e);
+    if (rc) {
+        hf_board_free(b);
+        return rc;
+    }
+    *ret = b;
+    return 0;
+}
+
+static int attach_controller(struct hf_board *b, struct hf_error *e)
+{
+    int rc = map_file(b->fds.plan, plan_size(&b->capacity), true, &b->plan, e);
+
+    if (!rc)
+        rc = map_file(b->fds.slots_read_only, sizeof(struct slots_file), false, &b->slots, e);
+    for (int i = 0; !rc && i < HF_BOARD_SLOTS; i++)
+        rc = map_file(b->fds.live_read_only[i], hf_live_size(&b->capacity), false, &b->live[i], e);
+    return rc;
+}
+
+static int attach_gateway(struct hf_board *b, uint32_t slot, struct hf_error *e)
+{
+    int rc = map_file(b->fds.plan_read_only, plan_size(&b->capacity), false, &b->plan, e);
+
+    if (!rc)
+        rc = map_file(b->fds.live[slot], hf_live_size(&b->capacity), true, &b->live[slot], e);
+    if (!rc && !hf_live_check(b->live[slot], &b->capacity))
+        rc = hf_error_set(e, HF_ECORRUPT, "the live file of slot %u has another layout", slot);
+    return rc;
+}
+
+int hf_board_attach(const struct hf_board_capacity *c, const struct hf_board_fds *fds,
+                    enum hf_board_role role, uint32_t slot, struct hf_board **ret,
+                    struct hf_error *e)
+{
+    struct hf_board *b = board_new(c);
+    int rc;
+
+    b->fds = *fds;
+    rc = role == HF_BOARD_CONTROLLER ? attach_controller(b, e) : attach_gateway(b, slot, e);
+    if (rc) {
+        hf_board_free(b);
+        return rc;
+    }
+    *ret = b;
+    return 0;
+}
+
+static void unmap(void *p, size_t size)
+{
+    if (p)
+        munmap(p, size);
+}
+
+static void close_held(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+struct hf_board *hf_board_free(struct hf_board *b)
+{
+    if (!b)
+        return NULL;
+    unmap(b->plan, plan_size(&b->capacity));
+    unmap(b->slots, sizeof(struct slots_file));
+    close_held(b->fds.plan);
+    close_held(b->fds.plan_read_only);
+    close_held(b->fds.slots);
+    close_held(b->fds.slots_read_only);
+    close_held(b->fds.bell);
+    for (int i = 0; i < HF_BOARD_SLOTS; i++) {
+        unmap(b->live[i], hf_live_size(&b->capacity));
+        close_held(b->fds.live[i]);
+        close_held(b->fds.live_read_only[i]);
+    }
+    return hf_free(b);
+}
+
+const struct hf_board_capacity *hf_board_capacity(const struct hf_board *b)
+{
+    return &b->capacity;
+}
+
+const struct hf_board_fds *hf_board_fds(const struct hf_board *b)
+{
+    return &b->fds;
+}
+
+/* ---- plan ---- */
+
+uint64_t hf_board_generation(const struct hf_board *b)
+{
+    return atomic_load_explicit(&b->plan->generation, memory_order_acquire);
+}
+
+uint64_t hf_board_publish(struct hf_board *b, struct hf_plan *image)
+{
+    uint64_t generation = hf_board_generation(b) + 1;
+
+    hf_plan_seal(image, generation);
+    memcpy(image_at(b, generation), image, image->size);
+    atomic_store_explicit(&b->plan->generation, generation, memory_order_release);
+    hf_board_ring(b);
+    return generation;
+}
+
+int hf_board_read_plan(const struct hf_board *b, void *buf, struct hf_error *e)
+{
+    for (;;) {
+        uint64_t generation = hf_board_generation(b);
+
+        if (generation == 0)
+            return hf_error_set(e, HF_ENOENT, "no plan was published yet");
+        memcpy(buf, image_at(b, generation), hf_plan_capacity(&b->capacity));
+        atomic_thread_fence(memory_order_acquire);
+        /* While generation + 1 is current, generation + 2 may be written over what was copied. */
+        if (hf_board_generation(b) == generation)
+            return hf_plan_validate(buf, hf_plan_capacity(&b->capacity), &b->capacity, e);
+    }
+}
+
+void hf_board_ring(const struct hf_board *b)
+{
+    uint64_t one = 1;
+
+    /* Only a full counter could fail, after 2^64 rings; its watchers were woken then, too. */
+    if (write(b->fds.bell, &one, sizeof(one)) < 0)
+        return;
+}
+
+/* ---- slots ---- */
+
+int hf_board_claim(struct hf_board *b, uint32_t *ret_slot)
+{
+    uint32_t best = HF_BOARD_SLOTS;
+    struct hf_slot *slot;
+
+    for (uint32_t i = 0; i < HF_BOARD_SLOTS; i++) {
+        if (atomic_load(&b->slots->slot[i].state) != HF_SLOT_FREE)
+            continue;
+        if (best == HF_BOARD_SLOTS ||
+            atomic_load(&b->slots->slot[i].claim) < atomic_load(&b->slots->slot[best].claim))
+            best = i;
+    }
+    if (best == HF_BOARD_SLOTS)
+        return HF_ELIMIT;
+    slot = &b->slots->slot[best];
+    /* Zero by giving the pages back: the file may be large, and mostly untouched. */
+    if (fallocate(b->fds.live[best], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                  (off_t)hf_live_size(&b->capacity)) < 0)
+        return HF_EIO;
+    hf_live_init(b->live[best], &b->capacity);
+    atomic_store(&slot->pid, 0);
+    atomic_store(&slot->claim, atomic_fetch_add(&b->slots->claims, 1) + 1);
+    atomic_store(&b->live[best]->claim, atomic_load(&slot->claim));
+    atomic_store(&slot->state, HF_SLOT_CLAIMED);
+    *ret_slot = best;
+    return 0;
+}
+
+void hf_board_claim_pid(struct hf_board *b, uint32_t slot, int32_t pid)
+{
+    atomic_store(&b->slots->slot[slot].pid, pid);
+}
+
+void hf_board_release(struct hf_board *b, uint32_t slot)
+{
+    atomic_store(&b->slots->slot[slot].state, HF_SLOT_FREE);
+}
+
+const struct hf_slot *hf_board_slot(const struct hf_board *b, uint32_t slot)
+{
+    return &b->slots->slot[slot];
+}
+
+struct hf_live_view hf_board_live(const struct hf_board *b, uint32_t slot)
+{
+    return (struct hf_live_view){b->live[slot], b->capacity};
+}

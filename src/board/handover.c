@@ -1,0 +1,59 @@
+#include "board/handover.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static bool terminated(const char *path)
+{
+    return memchr(path, 0, HF_PATH_SIZE) != NULL;
+}
+
+int hf_setup_check(const struct hf_setup *s, struct hf_error *e)
+{
+    const struct hf_board_capacity *c = &s->capacity;
+
+    if (s->magic != HF_SETUP_MAGIC || s->layout != HF_BOARD_LAYOUT || s->size != sizeof(*s))
+        return hf_error_set(e, HF_ECORRUPT, "the setup was made by another build");
+    if (c->workers < 1 || c->workers > HF_BOARD_WORKERS_MAX || c->services < 1 ||
+        c->services > HF_BOARD_SERVICES_MAX || c->endpoints < 1 ||
+        c->endpoints > HF_BOARD_ENDPOINTS_MAX || c->routes < 1 || c->routes > HF_BOARD_ROUTES_MAX)
+        return hf_error_set(e, HF_ECORRUPT, "the setup's capacities are out of bounds");
+    if (s->n_listeners > HF_LISTENERS_MAX || !terminated(s->state) || !terminated(s->config) ||
+        !terminated(s->access_log) || s->state[0] != '/')
+        return hf_error_set(e, HF_ECORRUPT, "the setup is out of bounds");
+    return 0;
+}
+
+int hf_handover_read(struct hf_handover *ret, struct hf_error *e)
+{
+    struct hf_handover h;
+    ssize_t n = pread(HF_HANDOVER_FD, &h, sizeof(h), 0);
+
+    if (n != sizeof(h) || h.magic != HF_BOARD_MAGIC || h.layout != HF_BOARD_LAYOUT ||
+        h.size != sizeof(h))
+        return hf_error_set(e, HF_ECORRUPT, "this process was not started by a holdfast keeper");
+    if (hf_setup_check(&h.setup, e))
+        return HF_ECORRUPT;
+    if (h.slot >= HF_BOARD_SLOTS)
+        return hf_error_set(e, HF_ECORRUPT, "the hand-over names slot %u", h.slot);
+    close(HF_HANDOVER_FD);
+    *ret = h;
+    return 0;
+}
+
+int hf_handover_write(const struct hf_handover *h, struct hf_error *e)
+{
+    int fd = memfd_create("holdfast-handover", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0)
+        return hf_error_errno(e, HF_EIO, "cannot make the hand-over file");
+    if (write(fd, h, sizeof(*h)) != sizeof(*h) ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) {
+        hf_error_errno(e, HF_EIO, "cannot write the hand-over file");
+        close(fd);
+        return HF_EIO;
+    }
+    return fd;
+}

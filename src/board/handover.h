@@ -1,0 +1,68 @@
+/* board/handover.h - what the keeper hands to the processes that it starts, and the messages
+ * between keeper and controller. All fixed-size, so that the keeper parses nothing.
+ *
+ * The keeper starts a child with the hand-over in a sealed memory file at descriptor
+ * HF_HANDOVER_FD; the descriptors named in it are inherited under the same numbers, all others are
+ * closed. */
+#pragma once
+#include "board/board.h"
+
+enum {
+    HF_HANDOVER_FD = 3,
+    HF_LISTENERS_MAX = 16,
+    HF_PATH_SIZE = 512, /* of every path in these structs, its NUL included */
+};
+
+#define HF_SETUP_MAGIC UINT64_C(0x70757465536648) /* "HfSetup" */
+
+/* What the keeper must know of the configuration. A child of its own, which may parse, makes it. */
+struct hf_setup {
+    uint64_t magic;
+    uint32_t layout, size;
+    struct hf_board_capacity capacity;
+    uint32_t n_listeners;
+    struct hf_addr listeners[HF_LISTENERS_MAX];
+    char state[HF_PATH_SIZE];      /* absolute; exists, mode 0700 */
+    char config[HF_PATH_SIZE];     /* absolute */
+    char access_log[HF_PATH_SIZE]; /* absolute; "" off */
+    uint32_t stop_ms;              /* how long a stop may take before the keeper insists */
+    uint32_t keep_instances;       /* 1: a stop leaves the instances running */
+};
+
+enum hf_role { HF_ROLE_CONTROLLER, HF_ROLE_GATEWAY };
+
+struct hf_handover {
+    uint64_t magic; /* HF_BOARD_MAGIC */
+    uint32_t layout, size;
+    uint32_t role;
+    uint32_t slot; /* gateway: its claimed slot */
+    int32_t keeper_pid;
+    int32_t keeper_fd;                     /* controller: SOCK_SEQPACKET to the keeper; else -1 */
+    int32_t access_log_fd;                 /* gateway: O_APPEND; -1: off */
+    int32_t listener_fd[HF_LISTENERS_MAX]; /* gateway: listening sockets, setup.n_listeners */
+    struct hf_board_fds board;
+    struct hf_setup setup;
+};
+
+/* Reads and checks the hand-over of this process. */
+HF_MUST_CHECK int hf_handover_read(struct hf_handover *ret, struct hf_error *e);
+
+/* Keeper: a sealed memory file that holds h. Returns the descriptor, close-on-exec. */
+HF_MUST_CHECK int hf_handover_write(const struct hf_handover *h, struct hf_error *e);
+
+HF_MUST_CHECK int hf_setup_check(const struct hf_setup *s, struct hf_error *e);
+
+enum hf_keeper_message_type {
+    HF_KEEPER_GATEWAY_STARTED = 1, /* keeper -> controller: slot, pid */
+    HF_KEEPER_GATEWAY_ENDED,       /* keeper -> controller: slot, pid, status */
+    HF_KEEPER_ORPHAN_ENDED,        /* keeper -> controller: pid, status (as waitpid gives it) */
+    HF_KEEPER_RELOAD,              /* keeper -> controller: SIGHUP came */
+    HF_KEEPER_STOP_INSTANCES, /* keeper -> controller: the gateways are gone; stop, then exit */
+    HF_KEEPER_STOP_HOLDFAST,  /* controller -> keeper: as if SIGTERM had come */
+};
+
+struct hf_keeper_message {
+    uint32_t type;
+    uint32_t slot;
+    int32_t pid, status;
+};

@@ -1,0 +1,117 @@
+/* board/live.h - what one gateway generation reports: acknowledgement, in-flight counts, meters.
+ *
+ * One file per gateway generation, so that a crash leaves no ghost counts. Each worker writes a
+ * block of its own (no contended cache lines); readers sum over the workers. The ejection state is
+ * the one part that workers share. The controller maps it read-only and with distrust: the writer
+ * faces the network. Counters only rise; a reader takes differences. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "board/layout.h"
+
+enum {
+    HF_SECONDS_RING = 600, /* seconds of arrival that are kept */
+    HF_LATENCY_BUCKETS =
+        176, /* log-linear: 8 per power of two, of microseconds; to 2^23 us and over */
+};
+
+/* Outcome by second of arrival. arrived - ok - failed - refused requests are still under way. */
+struct hf_live_second {
+    _Atomic uint32_t second; /* wall seconds, low 32 bits: whose the counts are */
+    _Atomic uint32_t arrived, ok, failed, refused;
+};
+
+struct hf_live_latency {
+    _Atomic uint64_t bucket[HF_LATENCY_BUCKETS];
+};
+
+/* Service counters of one worker. Requests are users' requests; attempts stand at the endpoints. */
+struct hf_live_service {
+    _Atomic uint32_t incarnation;
+    _Atomic uint32_t in_progress, held; /* gauges */
+    _Atomic uint64_t requests, failed, refused, retries, retries_denied, hold_expired;
+    _Atomic uint64_t late;      /* ended after their second had left the ring */
+    _Atomic uint64_t status[6]; /* [1] 1xx .. [5] 5xx; [0] no answer was sent */
+    _Atomic uint64_t bytes_in, bytes_out;
+    struct hf_live_latency latency[2]; /* [0] the accepted version, [1] the candidate */
+    struct hf_live_second seconds[HF_SECONDS_RING];
+};
+
+/* One endpoint as one worker sees it; a cache line. */
+struct hf_live_endpoint {
+    _Atomic uint32_t in_flight;
+    _Atomic uint32_t incarnation;
+    _Atomic uint32_t ewma_us; /* of the time to the response's head; 0: nothing seen */
+    _Atomic uint32_t zero;
+    _Atomic uint64_t attempts, failures; /* before any retry */
+    _Atomic uint64_t refused, timeouts;  /* parts of failures */
+    _Atomic uint64_t status_5xx;         /* part of failures */
+    _Atomic uint64_t bytes;
+};
+
+/* Shared by the workers of one gateway; written on failures and recoveries only. */
+struct hf_live_health {
+    _Atomic uint32_t incarnation;
+    _Atomic uint32_t failures;        /* in a row */
+    _Atomic uint32_t ejections;       /* so far: the next one lasts longer */
+    _Atomic uint32_t trial;           /* half open: 1 while one request tries it */
+    _Atomic int64_t ejected_until_ns; /* monotonic; 0: not ejected */
+    uint64_t zero[5];
+};
+struct hf_live_floor {
+    _Atomic uint32_t ejected; /* endpoints of the service that are out now */
+    uint32_t zero[15];
+};
+
+struct hf_live_worker {
+    _Atomic uint64_t generation; /* acknowledged: nothing is picked by an older plan any more */
+    _Atomic int64_t turn_ns;     /* monotonic time of the latest turn: the heartbeat */
+    _Atomic uint64_t connections, accepted, requests, bad_requests, no_route;
+    _Atomic uint64_t log_lines, log_dropped;
+    uint64_t zero[7];
+};
+
+enum hf_live_phase { HF_LIVE_STARTING, HF_LIVE_SERVING, HF_LIVE_LEAVING };
+
+struct hf_live {
+    uint64_t magic;
+    uint32_t layout;
+    uint32_t zero;
+    struct hf_board_capacity capacity;
+    _Atomic uint64_t claim; /* of the slot: which gateway these figures are of */
+    _Atomic uint32_t phase; /* enum hf_live_phase */
+    _Atomic uint32_t refused_plans;
+};
+
+size_t hf_live_size(const struct hf_board_capacity *c);
+
+/* Lays out an all-zero file. */
+void hf_live_init(struct hf_live *l, const struct hf_board_capacity *c);
+
+/* For the reader: is it laid out for these capacities? */
+bool hf_live_check(const struct hf_live *l, const struct hf_board_capacity *c);
+
+/* Addresses of the parts, by capacity's indexes; the capacity is the caller's, never the file's. */
+struct hf_live_view {
+    struct hf_live *live;
+    struct hf_board_capacity capacity;
+};
+struct hf_live_worker *hf_live_worker(const struct hf_live_view *v, uint32_t worker);
+struct hf_live_endpoint *hf_live_endpoints(const struct hf_live_view *v, uint32_t worker);
+struct hf_live_service *hf_live_service(const struct hf_live_view *v, uint32_t worker,
+                                        uint32_t slot);
+struct hf_live_health *hf_live_healths(const struct hf_live_view *v);
+struct hf_live_floor *hf_live_floors(const struct hf_live_view *v);
+
+/* Latency buckets. */
+uint32_t hf_latency_bucket(uint64_t us);
+uint64_t hf_latency_bucket_top(uint32_t bucket); /* its largest value, microseconds */
+
+/* The worker's side of the ring. Each books to the second in which the request arrived. */
+void hf_second_arrived(struct hf_live_service *s, int64_t second);
+enum hf_outcome { HF_OUTCOME_OK, HF_OUTCOME_FAILED, HF_OUTCOME_REFUSED };
+void hf_second_ended(struct hf_live_service *s, int64_t second, enum hf_outcome outcome);

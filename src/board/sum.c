@@ -1,0 +1,145 @@
+/* Reading across gateways: the drain check and sums. Everything read here was written by processes
+ * that face the network, so it only ever becomes a number. */
+#include <string.h>
+
+#include "board/board.h"
+
+static bool claimed(const struct hf_board *b, uint32_t slot)
+{
+    return atomic_load(&hf_board_slot(b, slot)->state) == HF_SLOT_CLAIMED;
+}
+
+static uint32_t load32(const _Atomic uint32_t *v)
+{
+    return atomic_load_explicit((_Atomic uint32_t *)v, memory_order_relaxed);
+}
+
+bool hf_board_acknowledged(const struct hf_board *b, uint64_t generation)
+{
+    for (uint32_t slot = 0; slot < HF_BOARD_SLOTS; slot++) {
+        struct hf_live_view v = hf_board_live(b, slot);
+        if (!claimed(b, slot))
+            continue;
+        for (uint32_t w = 0; w < v.capacity.workers; w++) {
+            if (atomic_load_explicit(&hf_live_worker(&v, w)->generation, memory_order_acquire) <
+                generation)
+                return false;
+        }
+    }
+    return true;
+}
+
+bool hf_board_drained(const struct hf_board *b, uint64_t generation, uint32_t endpoint_slot,
+                      uint32_t *ret_in_flight)
+{
+    /* The order is the proof: generations first, then counts. */
+    bool acknowledged = hf_board_acknowledged(b, generation);
+    uint32_t in_flight = 0;
+
+    for (uint32_t slot = 0; slot < HF_BOARD_SLOTS; slot++) {
+        struct hf_live_view v = hf_board_live(b, slot);
+        if (!claimed(b, slot))
+            continue;
+        for (uint32_t w = 0; w < v.capacity.workers; w++)
+            in_flight += load32(&hf_live_endpoints(&v, w)[endpoint_slot].in_flight);
+    }
+    if (ret_in_flight)
+        *ret_in_flight = in_flight;
+    return acknowledged && in_flight == 0;
+}
+
+void hf_board_sum_endpoint(const struct hf_board *b, uint32_t endpoint_slot, uint32_t incarnation,
+                           struct hf_endpoint_sum *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    for (uint32_t slot = 0; slot < HF_BOARD_SLOTS; slot++) {
+        struct hf_live_view v = hf_board_live(b, slot);
+        bool alive = claimed(b, slot);
+        if (!hf_live_check(v.live, &v.capacity))
+            continue;
+        for (uint32_t w = 0; w < v.capacity.workers; w++) {
+            const struct hf_live_endpoint *ep = &hf_live_endpoints(&v, w)[endpoint_slot];
+            if (load32(&ep->incarnation) != incarnation)
+                continue;
+            if (alive)
+                ret->in_flight += load32(&ep->in_flight);
+            ret->attempts += hf_count_get(&ep->attempts);
+            ret->failures += hf_count_get(&ep->failures);
+            ret->refused += hf_count_get(&ep->refused);
+            ret->timeouts += hf_count_get(&ep->timeouts);
+            ret->status_5xx += hf_count_get(&ep->status_5xx);
+        }
+    }
+}
+
+static void add_second(const struct hf_live_service *s, int64_t second, bool alive,
+                       struct hf_second_sum *ret)
+{
+    const struct hf_live_second *cell = &s->seconds[second % HF_SECONDS_RING];
+    uint32_t arrived, ended;
+
+    if (atomic_load_explicit((_Atomic uint32_t *)&cell->second, memory_order_acquire) !=
+        (uint32_t)second)
+        return;
+    ended = load32(&cell->ok) + load32(&cell->failed) + load32(&cell->refused);
+    arrived = load32(&cell->arrived);
+    ret->ok += load32(&cell->ok);
+    ret->failed += load32(&cell->failed);
+    ret->refused += load32(&cell->refused);
+    ret->arrived += arrived;
+    if (!alive && arrived > ended)
+        ret->lost += arrived - ended;
+}
+
+void hf_board_sum_second(const struct hf_board *b, uint32_t service_slot, uint32_t incarnation,
+                         int64_t second, struct hf_second_sum *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    for (uint32_t slot = 0; slot < HF_BOARD_SLOTS; slot++) {
+        struct hf_live_view v = hf_board_live(b, slot);
+        bool alive = claimed(b, slot);
+        if (!hf_live_check(v.live, &v.capacity))
+            continue;
+        for (uint32_t w = 0; w < v.capacity.workers; w++) {
+            const struct hf_live_service *s = hf_live_service(&v, w, service_slot);
+            if (load32(&s->incarnation) == incarnation)
+                add_second(s, second, alive, ret);
+        }
+    }
+}
+
+static void add_service(const struct hf_live_service *s, bool alive, struct hf_service_sum *ret)
+{
+    ret->requests += hf_count_get(&s->requests);
+    ret->failed += hf_count_get(&s->failed);
+    ret->refused += hf_count_get(&s->refused);
+    ret->retries += hf_count_get(&s->retries);
+    ret->retries_denied += hf_count_get(&s->retries_denied);
+    ret->hold_expired += hf_count_get(&s->hold_expired);
+    ret->late += hf_count_get(&s->late);
+    for (int i = 0; i < 6; i++)
+        ret->status[i] += hf_count_get(&s->status[i]);
+    ret->bytes_in += hf_count_get(&s->bytes_in);
+    ret->bytes_out += hf_count_get(&s->bytes_out);
+    if (alive) {
+        ret->in_progress += load32(&s->in_progress);
+        ret->held += load32(&s->held);
+    }
+}
+
+void hf_board_sum_service(const struct hf_board *b, uint32_t service_slot, uint32_t incarnation,
+                          struct hf_service_sum *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    for (uint32_t slot = 0; slot < HF_BOARD_SLOTS; slot++) {
+        struct hf_live_view v = hf_board_live(b, slot);
+        bool alive = claimed(b, slot);
+        if (!hf_live_check(v.live, &v.capacity))
+            continue;
+        for (uint32_t w = 0; w < v.capacity.workers; w++) {
+            const struct hf_live_service *s = hf_live_service(&v, w, service_slot);
+            if (load32(&s->incarnation) == incarnation)
+                add_service(s, alive, ret);
+        }
+    }
+}
