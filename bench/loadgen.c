@@ -35,6 +35,7 @@
 #define MAX_BODY (16u << 20)
 #define MAX_SECONDS 600.0
 #define MAX_METERS 512u
+#define MAX_ERRORS 1000000u
 #define HEAD_BYTES 2048u
 #define DRAIN_NS (5 * INT64_C(1000000000))
 #define EVENTS 256
@@ -287,9 +288,10 @@ static void client_again(struct peer *p)
 {
     client_stop_waiting(p);
     close(p->fd);
-    if (++run.reconnects > 100000) {
-        errno = ECONNRESET;
-        die("too many reconnects");
+    run.reconnects++;
+    if (run.errors > MAX_ERRORS) {
+        fprintf(stderr, "loadgen: too many errors; the first: %s\n", run.first_error);
+        exit(2);
     }
     if (run.phase < DRAIN)
         client_connect(p);

@@ -40,7 +40,7 @@ def _write(path, text):
 class Nginx:
     """Master and one worker. The upstream pool holds every connection, and nothing closes one."""
 
-    name, peer = "nginx", True
+    name, peer, floor = "nginx", True, False
 
     def __init__(self, options):
         self.path = _found("nginx", "nginx-light")
@@ -104,7 +104,7 @@ http {{
 class Haproxy:
     """One process, one thread. Its log goes to a ring that is a mapped file: no system call a line."""
 
-    name, peer = "haproxy", True
+    name, peer, floor = "haproxy", True, False
 
     def __init__(self, options):
         self.path = _found("haproxy", "haproxy")
@@ -154,7 +154,7 @@ backend origin
 class Holdfast:
     """Keeper, gateway and controller, with everything at its default but the number of workers."""
 
-    name, peer = "holdfast", False
+    name, peer, floor = "holdfast", False, False
 
     def __init__(self, options):
         self.path = os.path.abspath(options.holdfast)
@@ -180,4 +180,19 @@ services:
         return [self.path, "run", "-c", f"{folder}/holdfast.yaml"]
 
 
-ALL = {subject.name: subject for subject in (Holdfast, Nginx, Haproxy)}
+class Forwarder:
+    """The floor: copies bytes, knows no HTTP, adds no header, logs nothing."""
+
+    name, peer, floor, version = "forwarder", False, True, "(a plain TCP forwarder)"
+
+    def __init__(self, options):
+        self.path = os.path.join(os.path.dirname(os.path.abspath(options.loadgen)), "forwarder")
+        if not os.access(self.path, os.X_OK):
+            raise Missing(f"{self.path} is not there: it is built beside the load generator")
+
+    def prepare(self, folder, ports, log):
+        return [self.path, str(ports.listen), str(ports.origin)]
+
+
+ALL = {subject.name: subject for subject in (Holdfast, Nginx, Haproxy, Forwarder)}
+DEFAULT = [subject.name for subject in ALL.values() if not subject.floor]
