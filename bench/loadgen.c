@@ -59,7 +59,8 @@ struct peer {
 
 struct meters {
     int fds[MAX_METERS];
-    unsigned count;
+    int64_t last_ns[MAX_METERS];
+    unsigned count, lost;
     int64_t cpu_ns;
     uint64_t core_total, core_idle, core_steal;
 };
@@ -184,19 +185,22 @@ static void core_read(struct meters *m)
     m->core_steal = v[7];
 }
 
-/* A task that has ended cannot be read any more; its time would be lost, so that is an error. */
+/* A task that has ended cannot be read any more: what it took since the last reading is lost, and
+ * counted. */
 static void meters_read(struct meters *m)
 {
     m->cpu_ns = 0;
+    m->lost = 0;
     for (unsigned i = 0; i < m->count; i++) {
         char text[96];
         ssize_t n = pread(m->fds[i], text, sizeof text - 1, 0);
-        if (n <= 0) {
-            failed("a task of the subject ended during the measurement");
-            continue;
+        if (n > 0) {
+            text[n] = '\0';
+            m->last_ns[i] = strtoll(text, NULL, 10);
+        } else {
+            m->lost++;
         }
-        text[n] = '\0';
-        m->cpu_ns += strtoll(text, NULL, 10);
+        m->cpu_ns += m->last_ns[i];
     }
     core_read(m);
 }
@@ -211,7 +215,8 @@ static void window_begin(void)
 
 static void window_end(void)
 {
-    struct meters then = run.meters;
+    static struct meters then;
+    then = run.meters;
     run.ended_ns = now_ns();
     meters_read(&run.meters);
     run.cpu_ns = run.meters.cpu_ns - then.cpu_ns;
@@ -557,10 +562,12 @@ static void report(void)
     printf("{\"requests\": %" PRIu64 ", \"seconds\": %.4f, \"errors\": %" PRIu64
            ", \"median_us\": %.1f, \"p99_us\": %.1f, \"total\": %" PRIu64 ", \"served\": %" PRIu64
            ", \"reconnects\": %" PRIu64 ", \"accepted\": %" PRIu64 ", \"cpu_ns\": %" PRId64
-           ", \"busy\": %.4f, \"steal\": %.4f, \"spare\": %.4f, \"first_error\": \"%s\"}\n",
+           ", \"busy\": %.4f, \"steal\": %.4f, \"spare\": %.4f, \"lost_tasks\": %u, "
+           "\"first_error\": \"%s\"}\n",
            run.requests, (double)(run.ended_ns - run.started_ns) / 1e9, run.errors,
            percentile_us(0.5), percentile_us(0.99), run.total, run.served, run.reconnects,
-           run.accepted, run.cpu_ns, run.busy, run.steal, run.spare, run.first_error);
+           run.accepted, run.cpu_ns, run.busy, run.steal, run.spare, run.meters.lost,
+           run.first_error);
 }
 
 static double number(const char *name, const char *text, double low, double high)

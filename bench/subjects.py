@@ -160,8 +160,10 @@ class Holdfast:
         self.path = os.path.abspath(options.holdfast)
         if not os.access(self.path, os.X_OK):
             raise Missing(f"{options.holdfast} is not there: build it, or name another by --holdfast PATH")
-        text = subprocess.run([self.path, "version"], capture_output=True, text=True, check=True).stdout
-        self.version = text.split()[-1]
+        answer = subprocess.run([self.path, "version"], capture_output=True, text=True, check=False)
+        if answer.returncode != 0 or not answer.stdout.strip():
+            raise Missing(f"{options.holdfast} version failed: {answer.stderr.strip()}")
+        self.version = answer.stdout.split()[1 if len(answer.stdout.split()) > 1 else 0]
 
     def prepare(self, folder, ports, log):
         _write(f"{folder}/holdfast.yaml", f"""\
