@@ -207,11 +207,11 @@ def header_names(head):
 
 def log_fields(path):
     """The fields of the last whole line of an access log; also of a mapped ring, where lines stand in zeros."""
-    with open(path, "rb") as f:
-        lines = re.findall(rb'\{"[^\n\0]*\}(?=[\n\0])', f.read())
     try:
+        with open(path, "rb") as f:
+            lines = re.findall(rb'\{"[^\n\0]*\}(?=[\n\0])', f.read())
         return list(json.loads(lines[-1]))
-    except (IndexError, ValueError):
+    except (OSError, IndexError, ValueError):
         return []
 
 
