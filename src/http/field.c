@@ -1,0 +1,137 @@
+#include "http/field.h"
+
+/* Reads of constant length, which may overlap, so that a name costs one to three compares and no
+ * byte outside of it is touched. OR 0x20 makes letters lower; it also maps CR to '-', but CR is no
+ * token character and has been refused before. */
+static inline uint64_t lower8(const char *p)
+{
+    uint64_t w;
+
+    memcpy(&w, p, 8);
+    return w | UINT64_C(0x2020202020202020);
+}
+static inline uint32_t lower4(const char *p)
+{
+    uint32_t w;
+
+    memcpy(&w, p, 4);
+    return w | UINT32_C(0x20202020);
+}
+
+static inline __attribute__((always_inline)) bool same(const char *p, const char *name, size_t n)
+{
+    if (n >= 8) {
+        if (n > 16 && lower8(p + 8) != lower8(name + 8))
+            return false;
+        return lower8(p + n - 8) == lower8(name + n - 8) && lower8(p) == lower8(name);
+    }
+    if (n >= 4)
+        return lower4(p) == lower4(name) && lower4(p + n - 4) == lower4(name + n - 4);
+    for (size_t i = 0; i < n; i++) {
+        if ((p[i] | 0x20) != name[i])
+            return false;
+    }
+    return true;
+}
+
+#define IS(id, text)                                                                               \
+    if (same(p, text, sizeof(text) - 1))                                                           \
+        return HF_FIELD_##id;
+
+static enum hf_field_id find_short(const char *p, size_t n)
+{
+    switch (n) {
+    case 2:
+        IS(TE, "te")
+        break;
+    case 3:
+        IS(VIA, "via")
+        break;
+    case 4:
+        IS(HOST, "host")
+        IS(DATE, "date")
+        break;
+    case 5:
+        IS(RANGE, "range")
+        break;
+    case 6:
+        IS(ACCEPT, "accept")
+        IS(COOKIE, "cookie")
+        IS(EXPECT, "expect")
+        IS(SERVER, "server")
+        break;
+    case 7:
+        IS(UPGRADE, "upgrade")
+        IS(TRAILER, "trailer")
+        break;
+    case 8:
+        IS(LOCATION, "location")
+        break;
+    case 9:
+        IS(FORWARDED, "forwarded")
+        break;
+    case 10:
+        IS(CONNECTION, "connection")
+        IS(USER_AGENT, "user-agent")
+        IS(KEEP_ALIVE, "keep-alive")
+        IS(SET_COOKIE, "set-cookie")
+        break;
+    }
+    return HF_FIELD_OTHER;
+}
+
+enum hf_field_id hf_field_find(struct hf_str name)
+{
+    const char *p = name.p;
+
+    if (name.n <= 10)
+        return find_short(p, name.n);
+    switch (name.n) {
+    case 11:
+        IS(RETRY_AFTER, "retry-after")
+        IS(TRACEPARENT, "traceparent")
+        break;
+    case 12:
+        IS(CONTENT_TYPE, "content-type")
+        IS(X_REQUEST_ID, "x-request-id")
+        IS(MAX_FORWARDS, "max-forwards")
+        break;
+    case 13:
+        IS(CACHE_CONTROL, "cache-control")
+        IS(AUTHORIZATION, "authorization")
+        IS(CONTENT_RANGE, "content-range")
+        break;
+    case 14:
+        IS(CONTENT_LENGTH, "content-length")
+        break;
+    case 15:
+        IS(X_FORWARDED_FOR, "x-forwarded-for")
+        break;
+    case 16:
+        IS(CONTENT_ENCODING, "content-encoding")
+        IS(X_FORWARDED_HOST, "x-forwarded-host")
+        IS(PROXY_CONNECTION, "proxy-connection")
+        IS(X_HOLDFAST_PROBE, "x-holdfast-probe")
+        IS(WWW_AUTHENTICATE, "www-authenticate")
+        break;
+    case 17:
+        IS(TRANSFER_ENCODING, "transfer-encoding")
+        IS(X_FORWARDED_PROTO, "x-forwarded-proto")
+        break;
+    case 19:
+        IS(PROXY_AUTHORIZATION, "proxy-authorization")
+        break;
+    }
+    return HF_FIELD_OTHER;
+}
+
+struct hf_str hf_field_name(enum hf_field_id id)
+{
+    static const struct hf_str names[HF_FIELD_COUNT] = {
+#define X(id, name) [HF_FIELD_##id] = {name, sizeof(name) - 1},
+        HF_FIELDS(X)
+#undef X
+    };
+
+    return id < HF_FIELD_COUNT ? names[id] : names[0];
+}

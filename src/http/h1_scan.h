@@ -1,0 +1,124 @@
+/* http/h1_scan.h - finding the first byte that does not belong, 16 at a time where SSE2 is there.
+ * For http/ alone. Each returns the first byte at or after p that is not of its class, or end;
+ * nothing at or after end is read. */
+#pragma once
+#include <stdint.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+enum {
+    HF_CHAR_TOKEN = 1,  /* RFC 9110 5.6.2 */
+    HF_CHAR_VALUE = 2,  /* HTAB, SP, visible, obs-text: RFC 9110 5.5 */
+    HF_CHAR_TARGET = 4, /* visible ASCII but " # < > */
+    HF_CHAR_HOST = 8,   /* letters, digits, - . _ */
+};
+extern const uint8_t hf_char_class[256];
+
+static inline const char *hf_scan_class(const char *p, const char *end, unsigned class)
+{
+    while (p < end && (hf_char_class[(unsigned char)*p] & class))
+        p++;
+    return p;
+}
+
+#ifdef __SSE2__
+static inline __m128i hf_scan_load(const char *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+/* 0xff where low <= x <= high: a signed compare after moving the range to the lowest values. */
+static inline __m128i hf_scan_range(__m128i x, int low, int high)
+{
+    return _mm_cmplt_epi8(_mm_add_epi8(x, _mm_set1_epi8((char)(-128 - low))),
+                          _mm_set1_epi8((char)(-128 + high - low + 1)));
+}
+/* The letters, digits and '-' that all but rare names consist of, and `also`. */
+static inline unsigned hf_scan_rare(__m128i x, char also)
+{
+    __m128i letter = hf_scan_range(_mm_or_si128(x, _mm_set1_epi8(0x20)), 'a', 'z');
+    __m128i digit = hf_scan_range(x, '0', '9');
+    __m128i dash =
+        _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('-')), _mm_cmpeq_epi8(x, _mm_set1_epi8(also)));
+    __m128i good = _mm_or_si128(_mm_or_si128(letter, digit), dash);
+
+    return (unsigned)_mm_movemask_epi8(good) ^ 0xffff;
+}
+#endif
+
+static inline const char *hf_scan_name(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    while (end - p >= 16) {
+        unsigned rare = hf_scan_rare(hf_scan_load(p), '_');
+        if (!rare) {
+            p += 16;
+            continue;
+        }
+        p += __builtin_ctz(rare);
+        if (!(hf_char_class[(unsigned char)*p] & HF_CHAR_TOKEN))
+            return p;
+        p++;
+    }
+#endif
+    return hf_scan_class(p, end, HF_CHAR_TOKEN);
+}
+
+static inline const char *hf_scan_host(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    while (end - p >= 16) {
+        unsigned rare = hf_scan_rare(hf_scan_load(p), '.');
+        if (!rare) {
+            p += 16;
+            continue;
+        }
+        p += __builtin_ctz(rare);
+        if (*p != '_')
+            return p;
+        p++;
+    }
+#endif
+    return hf_scan_class(p, end, HF_CHAR_HOST);
+}
+
+static inline const char *hf_scan_value(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    while (end - p >= 16) {
+        __m128i x = hf_scan_load(p);
+        __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
+        unsigned bad = (unsigned)_mm_movemask_epi8(
+            _mm_or_si128(control, _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f))));
+        if (!bad) {
+            p += 16;
+            continue;
+        }
+        p += __builtin_ctz(bad);
+        if (*p != '\t')
+            return p;
+        p++;
+    }
+#endif
+    return hf_scan_class(p, end, HF_CHAR_VALUE);
+}
+
+static inline const char *hf_scan_target(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    while (end - p >= 16) {
+        __m128i x = hf_scan_load(p);
+        __m128i visible = hf_scan_range(x, 0x21, 0x7e);
+        __m128i odd = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')),
+                                   _mm_cmpeq_epi8(x, _mm_set1_epi8('#')));
+        odd = _mm_or_si128(odd, _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('<')),
+                                             _mm_cmpeq_epi8(x, _mm_set1_epi8('>'))));
+        unsigned bad = (unsigned)_mm_movemask_epi8(_mm_andnot_si128(odd, visible)) ^ 0xffff;
+        if (bad)
+            return p + __builtin_ctz(bad);
+        p += 16;
+    }
+#endif
+    return hf_scan_class(p, end, HF_CHAR_TARGET);
+}
