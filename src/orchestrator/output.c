@@ -143,7 +143,8 @@ void hf_output_tail(const char *path, unsigned lines, struct hf_text *ret)
     end = read_end(path, buf, TAIL_MAX, lines, &count);
     if (count < lines && end.n < TAIL_MAX) {
         older_path = hf_asprintf("%s.1", path);
-        hf_text_add(ret, read_end(older_path, older, TAIL_MAX - end.n, lines - count, &older_count));
+        hf_text_add(ret,
+                    read_end(older_path, older, TAIL_MAX - end.n, lines - count, &older_count));
     }
     hf_text_add(ret, end);
 }

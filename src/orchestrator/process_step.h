@@ -46,9 +46,8 @@ struct hf_process {
 const char *hf_process_state_name(enum hf_process_state s);
 
 /* Events that mean nothing in a state change nothing and need nothing. */
-HF_MUST_CHECK enum hf_process_action hf_process_step(struct hf_process *p,
-                                                     enum hf_process_event event,
-                                                     struct hf_mono now);
+HF_MUST_CHECK enum hf_process_action
+hf_process_step(struct hf_process *p, enum hf_process_event event, struct hf_mono now);
 
 /* When a slot whose instance ended by itself tries again. Zeroed is the start. */
 struct hf_restart {

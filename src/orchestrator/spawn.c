@@ -19,9 +19,9 @@
 
 enum {
     NOFILE = 65536,
-    REPORT_FD = 3,    /* where the child keeps the end of the pipe that tells of a failure */
-    FIRST_FREE = 10,  /* the child's sources are above what it dup2s onto */
-    CANDIDATES = 64,  /* folders of PATH that are tried */
+    REPORT_FD = 3,   /* where the child keeps the end of the pipe that tells of a failure */
+    FIRST_FREE = 10, /* the child's sources are above what it dup2s onto */
+    CANDIDATES = 64, /* folders of PATH that are tried */
     PASSWD_MAX = 16384,
 };
 

@@ -1,4 +1,4 @@
-#include "orchestrator/template.h"
+#include "orchestrator/environment.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,68 +9,6 @@
 #include "base/mem.h"
 
 enum { SECRET_MAX = 65536 };
-
-/* Length of the word between braces at p ("{port}" -> 4), 0 if there is none. */
-static size_t placeholder(const char *p)
-{
-    size_t n = 0;
-
-    while (p[1 + n] >= 'a' && p[1 + n] <= 'z')
-        n++;
-    return p[1 + n] == '}' ? n : 0;
-}
-
-static const char *value_of(struct hf_str word, const struct hf_template_values *values,
-                            const char *port)
-{
-    const struct {
-        const char *name, *value;
-    } known[] = {
-        {"port", port},
-        {"version", values->version},
-        {"instance", values->instance},
-        {"node", values->node},
-        {"service", values->service},
-    };
-
-    for (size_t i = 0; i < HF_COUNT(known); i++) {
-        if (hf_str_eq(word, hf_str(known[i].name)))
-            return known[i].value;
-    }
-    return NULL;
-}
-
-int hf_template_expand(const char *text, const struct hf_template_values *values,
-                       struct hf_text *ret, struct hf_error *e)
-{
-    HF_AUTOTEXT struct hf_text out = {0};
-    char port[8];
-
-    snprintf(port, sizeof(port), "%u", (unsigned)values->port);
-    for (const char *p = text; *p;) {
-        size_t n = strcspn(p, "{"), word;
-        hf_text_add(&out, (struct hf_str){p, n});
-        p += n;
-        if (!*p)
-            break;
-        word = placeholder(p);
-        if (word) {
-            const char *value = value_of((struct hf_str){p + 1, word}, values, port);
-            if (!value)
-                return hf_error_set(e, HF_EINVAL,
-                                    "unknown {%.*s}: expected {port}, {version}, {instance}, "
-                                    "{node} or {service}; a literal brace is {{",
-                                    (int)word, p + 1);
-            hf_text_add(&out, hf_str(value));
-            p += word + 2;
-        } else {
-            hf_text_add(&out, HF_STR("{"));
-            p += p[1] == '{' ? 2 : 1;
-        }
-    }
-    hf_text_add(ret, hf_text_str(&out));
-    return 0;
-}
 
 void hf_strings_done(struct hf_strings *s)
 {
