@@ -1,0 +1,163 @@
+"""What the gateway does to a message on its way, where it sends it, and what it writes down."""
+import re
+
+from conftest import proxy
+from processes import wait_until
+
+
+def one_request(make, gateway, client, **request):
+    backend = make.backend()
+    holdfast = gateway(backend)
+    response = client(holdfast).request(**request).response()
+    assert response.status == 200
+    return backend.requests[0], response, holdfast
+
+
+def test_hop_by_hop_headers_end_here(make, gateway, client):
+    seen, _, _ = one_request(make, gateway, client, headers=[
+        ("connection", "x-private, keep-alive"), ("x-private", "1"), ("keep-alive", "timeout=5"),
+        ("proxy-connection", "keep-alive"), ("te", "gzip"), ("upgrade", "foo"), ("x-public", "2")])
+    for name in ("x-private", "keep-alive", "proxy-connection", "upgrade"):
+        assert seen.all(name) == [], name
+    assert "gzip" not in (seen.get("te") or "")
+    assert seen.get("x-public") == "2"
+
+
+def test_hop_by_hop_headers_of_responses_end_here(make, gateway, client):
+    def script(connection):
+        connection.request()
+        connection.answer(headers=[("connection", "x-private"), ("x-private", "1"),
+                                   ("keep-alive", "timeout=5"), ("x-public", "2")])
+
+    response = client(gateway(make.backend(script))).request().response()
+    assert response.all("x-private") == [] and response.all("keep-alive") == []
+    assert response.get("x-public") == "2"
+
+
+def test_headers_that_matter_cannot_be_stripped_by_connection(make, gateway, client):
+    seen, _, _ = one_request(make, gateway, client, headers=[
+        ("connection", "host, x-forwarded-for, content-length")], method="POST", body=b"hello")
+    assert seen.get("host") == "test"
+    assert seen.body == b"hello"
+    assert seen.get("x-forwarded-for") == "127.0.0.1"
+
+
+def test_forwarded_headers(make, gateway, client):
+    seen, _, _ = one_request(make, gateway, client, host="shop.example")
+    assert seen.get("x-forwarded-for") == "127.0.0.1"
+    assert seen.get("x-forwarded-proto") == "http"
+    assert seen.get("x-forwarded-host") == "shop.example"
+    assert seen.get("host") == "shop.example"
+
+
+def test_forwarded_headers_of_strangers_are_not_believed(make, gateway, client):
+    seen, _, _ = one_request(make, gateway, client, headers=[
+        ("x-forwarded-for", "6.6.6.6"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "evil")])
+    assert seen.get("x-forwarded-for") == "127.0.0.1"
+    assert seen.get("x-forwarded-proto") == "http"
+    assert seen.get("x-forwarded-host") == "test"
+
+
+def test_trusted_proxies_are_believed(make, client):
+    backend = make.backend()
+    config = proxy(backend)
+    config["gateway"] = {"trusted_proxies": ["127.0.0.0/8"]}
+    holdfast = make.holdfast(config)
+    client(holdfast).request(headers=[("x-forwarded-for", "6.6.6.6"),
+                                      ("x-forwarded-proto", "https")]).response()
+    assert backend.requests[0].get("x-forwarded-for") == "6.6.6.6, 127.0.0.1"
+    assert backend.requests[0].get("x-forwarded-proto") == "https"
+
+
+def test_request_id_is_made_and_handed_on(make, gateway, client):
+    seen, response, _ = one_request(make, gateway, client)
+    assert re.fullmatch(r"[0-9a-zA-Z_-]{16,64}", seen.get("x-request-id"))
+    if response.get("x-request-id") is not None:
+        assert response.get("x-request-id") == seen.get("x-request-id")
+
+
+def test_request_ids_differ(make, gateway, client):
+    backend = make.backend()
+    one = client(gateway(backend))
+    for _ in range(100):
+        one.request().response()
+    assert len({request.get("x-request-id") for request in backend.requests}) == 100
+
+
+def test_headers_are_passed_on_as_they_are(make, gateway, client):
+    seen, _, _ = one_request(make, gateway, client, headers=[
+        ("cookie", "a=1; b=2"), ("x-twice", "1"), ("X-Twice", "2"), ("x-empty", ""),
+        ("authorization", "Bearer x"), ("accept-encoding", "gzip, br")], target="/p?q=%20&r=%2F")
+    assert seen.get("cookie") == "a=1; b=2"
+    assert seen.all("x-twice") == ["1", "2"]
+    assert seen.get("x-empty") == ""
+    assert seen.get("authorization") == "Bearer x"
+    assert seen.get("accept-encoding") == "gzip, br"
+    assert seen.target == "/p?q=%20&r=%2F"
+
+
+def test_absolute_form_becomes_origin_form(make, gateway, client):
+    backend = make.backend()
+    client(gateway(backend)).send("GET http://test/a?b HTTP/1.1\r\nhost: test\r\n\r\n").response()
+    assert backend.requests[0].target == "/a?b"
+
+
+def routed(make, *routes):
+    """holdfast with one backend for each list of routes; each answers with its number."""
+    def script_of(number):
+        def script(connection):
+            while True:
+                connection.request()
+                connection.answer(b"%d" % number)
+        return script
+
+    services = {}
+    for number, route in enumerate(routes):
+        backend = make.backend(script_of(number))
+        services[f"s{number}"] = {**proxy(backend)["services"]["app"], "route": route}
+    return make.holdfast({"services": services})
+
+
+def test_routes_by_host_and_longest_prefix(make, client):
+    holdfast = routed(make, [{"path": "/"}], [{"path": "/a"}], [{"path": "/a/b"}],
+                      [{"host": "shop.example", "path": "/"}],
+                      [{"host": "shop.example", "path": "/a"}])
+    one = client(holdfast)
+    cases = [("test", "/", b"0"), ("test", "/x", b"0"), ("test", "/a", b"1"), ("test", "/a/", b"1"),
+             ("test", "/a?q", b"1"), ("test", "/ab", b"0"), ("test", "/a/b", b"2"),
+             ("test", "/a/b/c", b"2"), ("test", "/a/bc", b"1"), ("shop.example", "/x", b"3"),
+             ("SHOP.example", "/a", b"4"), ("shop.example:8080", "/a/b", b"4"),
+             ("other.example", "/a/b", b"2")]
+    for host, target, want in cases:
+        assert one.request(host=host, target=target).response().body == want, (host, target)
+
+
+def test_no_route_is_a_404(make, client):
+    holdfast = routed(make, [{"host": "shop.example", "path": "/a"}])
+    one = client(holdfast)
+    for host, target in (("shop.example", "/"), ("shop.example", "/b"), ("test", "/a")):
+        response = one.request(host=host, target=target).response()
+        assert response.status == 404, (host, target)
+        assert b"route" in response.body
+    assert one.request(host="shop.example", target="/a").response().body == b"0"
+
+
+def test_access_log_has_a_line_for_each_request(make, gateway, client):
+    def script(connection):
+        while True:
+            request = connection.request()
+            connection.answer(b"12345", status=500 if request.target == "/bad" else 200)
+
+    holdfast = gateway(make.backend(script))
+    one = client(holdfast)
+    one.request(target="/good?q=1", host="shop.example").response()
+    one.request("POST", "/bad", body=b"x").response()
+    one.send('GET /quote" HTTP/1.1\r\nhost: test\r\nuser-agent: "\\\xff\r\n\r\n').response()
+    lines = wait_until(lambda: len(holdfast.access_log()) >= 3 and holdfast.access_log(), 10,
+                       lambda: f"three lines of access log: {list(holdfast.state.rglob('*'))}")
+    good = next(entry for entry in lines if entry["url"] == "/good?q=1")
+    assert (good["method"], good["host"], good["status"]) == ("GET", "shop.example", 200)
+    assert (good["service"], good["retries"], good["bytes"]) == ("app", 0, 5)
+    assert good["responseTime"] >= 0 and good["reqId"] and good["time"] and good["instance"]
+    bad = next(entry for entry in lines if entry["url"] == "/bad")
+    assert (bad["method"], bad["status"]) == ("POST", 500)
