@@ -1,41 +1,9 @@
 #include "http/field.h"
 
-/* Reads of constant length, which may overlap, so that a name costs one to three compares and no
- * byte outside of it is touched. OR 0x20 makes letters lower; it also maps CR to '-', but CR is no
- * token character and has been refused before. */
-static inline uint64_t lower8(const char *p)
-{
-    uint64_t w;
-
-    memcpy(&w, p, 8);
-    return w | UINT64_C(0x2020202020202020);
-}
-static inline uint32_t lower4(const char *p)
-{
-    uint32_t w;
-
-    memcpy(&w, p, 4);
-    return w | UINT32_C(0x20202020);
-}
-
-static inline __attribute__((always_inline)) bool same(const char *p, const char *name, size_t n)
-{
-    if (n >= 8) {
-        if (n > 16 && lower8(p + 8) != lower8(name + 8))
-            return false;
-        return lower8(p + n - 8) == lower8(name + n - 8) && lower8(p) == lower8(name);
-    }
-    if (n >= 4)
-        return lower4(p) == lower4(name) && lower4(p + n - 4) == lower4(name + n - 4);
-    for (size_t i = 0; i < n; i++) {
-        if ((p[i] | 0x20) != name[i])
-            return false;
-    }
-    return true;
-}
+#include "http/h1_scan.h"
 
 #define IS(id, text)                                                                               \
-    if (same(p, text, sizeof(text) - 1))                                                           \
+    if (hf_scan_same(p, text, sizeof(text) - 1))                                                   \
         return HF_FIELD_##id;
 
 static enum hf_field_id find_short(const char *p, size_t n)

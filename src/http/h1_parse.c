@@ -265,11 +265,11 @@ bool hf_h1_list_next(struct hf_str *rest, struct hf_str *ret)
 
 static unsigned connection_option(struct hf_str option)
 {
-    if (option.n == 10 && hf_str_eq_nocase(option, HF_STR("keep-alive")))
+    if (option.n == 10 && hf_scan_same(option.p, "keep-alive", 10))
         return HF_CONNECTION_KEEP_ALIVE;
-    if (option.n == 5 && hf_str_eq_nocase(option, HF_STR("close")))
+    if (option.n == 5 && hf_scan_same(option.p, "close", 5))
         return HF_CONNECTION_CLOSE;
-    if (option.n == 7 && hf_str_eq_nocase(option, HF_STR("upgrade")))
+    if (option.n == 7 && hf_scan_same(option.p, "upgrade", 7))
         return HF_CONNECTION_UPGRADE;
     return HF_CONNECTION_NAMES;
 }
@@ -341,13 +341,28 @@ const struct hf_h1_field *hf_h1_field_named(const struct hf_h1_head *head, struc
     return NULL;
 }
 
+static bool read_port(const char *p, const char *end, unsigned *ret)
+{
+    unsigned number = 0;
+
+    if (end - p > 5)
+        return false;
+    for (; p < end; p++) {
+        if (*p < '0' || *p > '9')
+            return false;
+        number = number * 10 + (unsigned)(*p - '0');
+    }
+    *ret = number;
+    return number <= 65535;
+}
+
 /* host[:port] of RFC 3986, without user, percent-encoding and exotic characters. *port is 80 if
  * there is none. */
 static bool read_authority(struct hf_str a, struct hf_str *host, unsigned *port)
 {
     const char *end = a.p + a.n, *p;
-    uint64_t number = 80;
 
+    *port = 80;
     if (a.n == 0 || a.n > HOST_MOST)
         return false;
     if (a.p[0] == '[') {
@@ -365,13 +380,7 @@ static bool read_authority(struct hf_str a, struct hf_str *host, unsigned *port)
     *host = (struct hf_str){a.p, (size_t)(p - a.p)};
     if (p < end && *p != ':')
         return false;
-    if (end - p > 1) {
-        struct hf_str digits = {p + 1, (size_t)(end - p) - 1};
-        if (digits.n > 5 || hf_str_to_u64(digits, &number) || number > 65535)
-            return false;
-    }
-    *port = (unsigned)number;
-    return true;
+    return end - p < 2 || read_port(p + 1, end, port);
 }
 
 /* RFC 9112 3.2.2: the host in the target counts; one that contradicts it is an attack. */

@@ -2,7 +2,10 @@
  * For http/ alone. Each returns the first byte at or after p that is not of its class, or end;
  * nothing at or after end is read. */
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -121,4 +124,42 @@ static inline const char *hf_scan_target(const char *p, const char *end)
     }
 #endif
     return hf_scan_class(p, end, HF_CHAR_TARGET);
+}
+
+static inline uint64_t hf_scan_lower8(const char *p)
+{
+    uint64_t w;
+
+    memcpy(&w, p, 8);
+    return w | UINT64_C(0x2020202020202020);
+}
+static inline uint32_t hf_scan_lower4(const char *p)
+{
+    uint32_t w;
+
+    memcpy(&w, p, 4);
+    return w | UINT32_C(0x20202020);
+}
+
+/* Are the n bytes at p, in any case, the lower-case letters and hyphens of name? n: a constant, at
+ * most 24. Reads of constant length, which may overlap, so that a name costs one to three compares
+ * and no byte outside of it is touched. OR 0x20 makes letters lower; it also maps CR to '-', so p
+ * must have passed a scan for names or values before. */
+static inline __attribute__((always_inline)) bool hf_scan_same(const char *p, const char *name,
+                                                               size_t n)
+{
+    if (n >= 8) {
+        if (n > 16 && hf_scan_lower8(p + 8) != hf_scan_lower8(name + 8))
+            return false;
+        return hf_scan_lower8(p + n - 8) == hf_scan_lower8(name + n - 8) &&
+               hf_scan_lower8(p) == hf_scan_lower8(name);
+    }
+    if (n >= 4)
+        return hf_scan_lower4(p) == hf_scan_lower4(name) &&
+               hf_scan_lower4(p + n - 4) == hf_scan_lower4(name + n - 4);
+    for (size_t i = 0; i < n; i++) {
+        if ((p[i] | 0x20) != name[i])
+            return false;
+    }
+    return true;
 }

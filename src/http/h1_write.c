@@ -140,6 +140,9 @@ static void date_from_days(int64_t days, int64_t *year, int64_t *month, int64_t 
 
 struct hf_str hf_date(struct hf_date_cache *cache, struct hf_wall now)
 {
+    static const char weekdays[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     int64_t second = now.ns < 0 ? 0 : hf_wall_seconds(now);
     int64_t days = second / 86400, in_day = second % 86400, year, month, day;
     char *t = cache->text;
@@ -148,9 +151,9 @@ struct hf_str hf_date(struct hf_date_cache *cache, struct hf_wall now)
         return (struct hf_str){t, HF_DATE_TEXT};
     date_from_days(days, &year, &month, &day);
     memcpy(t, "Thu, 01 Jan 1970 00:00:00 GMT", HF_DATE_TEXT);
-    memcpy(t, "SunMonTueWedThuFriSat" + (days + 4) % 7 * 3, 3);
+    memcpy(t, weekdays[(days + 4) % 7], 3);
     two_digits(t + 5, day);
-    memcpy(t + 8, "JanFebMarAprMayJunJulAugSepOctNovDec" + (month - 1) * 3, 3);
+    memcpy(t + 8, months[month - 1], 3);
     two_digits(t + 12, year / 100);
     two_digits(t + 14, year % 100);
     two_digits(t + 17, in_day / 3600);
