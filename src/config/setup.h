@@ -10,5 +10,5 @@ HF_MUST_CHECK int hf_setup_from_config(const struct hf_config *c, struct hf_setu
                                        struct hf_error *e);
 
 /* Makes the state folder, with its parents, mode 0700, unless it is there, and finds out whether
- * it can be written to. */
+ * it can be written to, and by nobody else. */
 HF_MUST_CHECK int hf_setup_state(const struct hf_setup *s, struct hf_error *e);
