@@ -349,6 +349,23 @@ bool hf_instance_state_set(struct hf_catalog *c, struct hf_instance *i,
     return true;
 }
 
+void hf_instance_why_set(struct hf_catalog *c, struct hf_instance *i, const char *why_fmt, ...)
+{
+    char why[sizeof(i->why)];
+    va_list ap;
+
+    va_start(ap, why_fmt);
+    vsnprintf(why, sizeof(why), why_fmt, ap);
+    va_end(ap);
+    tame(why);
+    if (strcmp(why, i->why) == 0)
+        return;
+    memcpy(i->why, why, sizeof(why));
+    hf_info("instance stays %s service=%s instance=%s why=\"%s\"",
+            hf_instance_state_name(i->state), i->service->name, i->id, i->why);
+    notify_instance(c, i, HF_CHANGE_FIELDS);
+}
+
 void hf_instance_process_set(struct hf_catalog *c, struct hf_instance *i, pid_t pid,
                              const struct hf_addr *address)
 {

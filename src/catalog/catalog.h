@@ -163,6 +163,11 @@ bool hf_instance_state_set(struct hf_catalog *c, struct hf_instance *i,
                            enum hf_instance_state state, const char *why_fmt, ...) HF_PRINTF(4, 5);
 bool hf_instance_state_allowed(enum hf_instance_state from, enum hf_instance_state to);
 
+/* More is known about a state that stays: "failing, but the last". Logs and notifies of a new text
+ * alone. */
+void hf_instance_why_set(struct hf_catalog *c, struct hf_instance *i, const char *why_fmt, ...)
+    HF_PRINTF(3, 4);
+
 /* A process was started, adopted (pid > 0) or is gone (0). */
 void hf_instance_process_set(struct hf_catalog *c, struct hf_instance *i, pid_t pid,
                              const struct hf_addr *address);
