@@ -75,14 +75,20 @@ static int map_file(int fd, size_t size, bool writes, void *ret_pointer, struct 
     return 0;
 }
 
+static struct hf_board_fds no_fds(void)
+{
+    struct hf_board_fds fds;
+
+    memset(&fds, -1, sizeof(fds));
+    return fds;
+}
+
 static struct hf_board *board_new(const struct hf_board_capacity *c)
 {
     struct hf_board *b = hf_alloc(sizeof(*b));
 
     b->capacity = *c;
-    b->fds.plan = b->fds.plan_read_only = b->fds.slots = b->fds.slots_read_only = b->fds.bell = -1;
-    for (int i = 0; i < HF_BOARD_SLOTS; i++)
-        b->fds.live[i] = b->fds.live_read_only[i] = -1;
+    b->fds = no_fds();
     return b;
 }
 
@@ -189,9 +195,26 @@ const struct hf_board_capacity *hf_board_capacity(const struct hf_board *b)
     return &b->capacity;
 }
 
-const struct hf_board_fds *hf_board_fds(const struct hf_board *b)
+struct hf_board_fds hf_board_fds_for(const struct hf_board *b, enum hf_board_role role,
+                                     uint32_t slot)
 {
-    return &b->fds;
+    struct hf_board_fds fds = no_fds();
+
+    fds.bell = b->fds.bell;
+    switch (role) {
+    case HF_BOARD_KEEPER:
+        return b->fds;
+    case HF_BOARD_CONTROLLER:
+        fds.plan = b->fds.plan;
+        fds.slots_read_only = b->fds.slots_read_only;
+        memcpy(fds.live_read_only, b->fds.live_read_only, sizeof(fds.live_read_only));
+        break;
+    case HF_BOARD_GATEWAY:
+        fds.plan_read_only = b->fds.plan_read_only;
+        fds.live[slot] = b->fds.live[slot];
+        break;
+    }
+    return fds;
 }
 
 /* ---- plan ---- */
@@ -206,6 +229,8 @@ uint64_t hf_board_publish(struct hf_board *b, struct hf_plan *image)
     uint64_t generation = hf_board_generation(b) + 1;
 
     hf_plan_seal(image, generation);
+    /* A reader of the image that is overwritten now must see that another one became current. */
+    atomic_thread_fence(memory_order_release);
     memcpy(image_at(b, generation), image, image->size);
     atomic_store_explicit(&b->plan->generation, generation, memory_order_release);
     hf_board_ring(b);
@@ -216,14 +241,19 @@ int hf_board_read_plan(const struct hf_board *b, void *buf, struct hf_error *e)
 {
     for (;;) {
         uint64_t generation = hf_board_generation(b);
+        int rc;
 
         if (generation == 0)
             return hf_error_set(e, HF_ENOENT, "no plan was published yet");
         memcpy(buf, image_at(b, generation), hf_plan_capacity(&b->capacity));
         atomic_thread_fence(memory_order_acquire);
         /* While generation + 1 is current, generation + 2 may be written over what was copied. */
-        if (hf_board_generation(b) == generation)
-            return hf_plan_validate(buf, hf_plan_capacity(&b->capacity), &b->capacity, e);
+        if (hf_board_generation(b) != generation)
+            continue;
+        rc = hf_plan_validate(buf, hf_plan_capacity(&b->capacity), &b->capacity, e);
+        if (!rc && ((const struct hf_plan *)buf)->generation != generation)
+            return hf_error_set(e, HF_ECORRUPT, "the board holds a plan of another generation");
+        return rc;
     }
 }
 

@@ -38,7 +38,10 @@ HF_MUST_CHECK int hf_board_attach(const struct hf_board_capacity *c, const struc
 struct hf_board *hf_board_free(struct hf_board *b);
 
 const struct hf_board_capacity *hf_board_capacity(const struct hf_board *b);
-const struct hf_board_fds *hf_board_fds(const struct hf_board *b);
+
+/* The descriptors that a process of this role needs, and may have; slot is a gateway's. */
+struct hf_board_fds hf_board_fds_for(const struct hf_board *b, enum hf_board_role role,
+                                     uint32_t slot);
 
 /* --- plan --- */
 

@@ -5,9 +5,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static bool terminated(const char *path)
+static bool path_valid(const char *path)
 {
-    return memchr(path, 0, HF_PATH_SIZE) != NULL;
+    return path[0] == '/' && memchr(path, 0, HF_PATH_SIZE) != NULL;
 }
 
 int hf_setup_check(const struct hf_setup *s, struct hf_error *e)
@@ -20,10 +20,47 @@ int hf_setup_check(const struct hf_setup *s, struct hf_error *e)
         c->services > HF_BOARD_SERVICES_MAX || c->endpoints < 1 ||
         c->endpoints > HF_BOARD_ENDPOINTS_MAX || c->routes < 1 || c->routes > HF_BOARD_ROUTES_MAX)
         return hf_error_set(e, HF_ECORRUPT, "the setup's capacities are out of bounds");
-    if (s->n_listeners > HF_LISTENERS_MAX || !terminated(s->state) || !terminated(s->config) ||
-        !terminated(s->access_log) || s->state[0] != '/')
+    if (s->n_listeners < 1 || s->n_listeners > HF_LISTENERS_MAX || s->stop_ms > HF_STOP_MS_MAX)
         return hf_error_set(e, HF_ECORRUPT, "the setup is out of bounds");
+    for (uint32_t i = 0; i < s->n_listeners; i++) {
+        if (s->listeners[i].family != HF_ADDR_IP4 && s->listeners[i].family != HF_ADDR_IP6)
+            return hf_error_set(e, HF_ECORRUPT, "address %u of the setup is not valid", i);
+    }
+    if (!path_valid(s->state) || !path_valid(s->config) ||
+        (s->access_log[0] && !path_valid(s->access_log)))
+        return hf_error_set(e, HF_ECORRUPT, "a path of the setup is not valid");
     return 0;
+}
+
+void hf_handover_each_fd(const struct hf_handover *h, void (*each)(int fd))
+{
+    const int single[] = {h->keeper_fd,
+                          h->access_log_fd,
+                          h->board.plan,
+                          h->board.slots,
+                          h->board.plan_read_only,
+                          h->board.bell,
+                          h->board.slots_read_only};
+
+    for (size_t i = 0; i < HF_COUNT(single); i++) {
+        if (single[i] >= 0)
+            each(single[i]);
+    }
+    for (int i = 0; i < HF_LISTENERS_MAX; i++) {
+        if (h->listener_fd[i] >= 0)
+            each(h->listener_fd[i]);
+    }
+    for (int i = 0; i < HF_BOARD_SLOTS; i++) {
+        if (h->board.live[i] >= 0)
+            each(h->board.live[i]);
+        if (h->board.live_read_only[i] >= 0)
+            each(h->board.live_read_only[i]);
+    }
+}
+
+static void close_on_exec(int fd)
+{
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 int hf_handover_read(struct hf_handover *ret, struct hf_error *e)
@@ -39,6 +76,7 @@ int hf_handover_read(struct hf_handover *ret, struct hf_error *e)
     if (h.slot >= HF_BOARD_SLOTS)
         return hf_error_set(e, HF_ECORRUPT, "the hand-over names slot %u", h.slot);
     close(HF_HANDOVER_FD);
+    hf_handover_each_fd(&h, close_on_exec);
     *ret = h;
     return 0;
 }

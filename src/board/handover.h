@@ -3,30 +3,40 @@
  *
  * The keeper starts a child with the hand-over in a sealed memory file at descriptor
  * HF_HANDOVER_FD; the descriptors named in it are inherited under the same numbers, all others are
- * closed. */
+ * closed. SIGPIPE is ignored in the child; it leads a session of its own. The role stands in
+ * argv[0], so that `ps` shows it.
+ *
+ * The socket between keeper and controller outlives a controller: what one did not read, the next
+ * one finds. So a message tells what happened, not what is; the slots on the board tell what is. */
 #pragma once
 #include "board/board.h"
+
+#define HF_ROLE_NAME_SETUP "holdfast: setup"
+#define HF_ROLE_NAME_CONTROLLER "holdfast: controller"
+#define HF_ROLE_NAME_GATEWAY "holdfast: gateway"
 
 enum {
     HF_HANDOVER_FD = 3,
     HF_LISTENERS_MAX = 16,
     HF_PATH_SIZE = 512, /* of every path in these structs, its NUL included */
+    HF_STOP_MS_MAX = 3600 * 1000,
 };
 
 #define HF_SETUP_MAGIC UINT64_C(0x70757465536648) /* "HfSetup" */
 
-/* What the keeper must know of the configuration. A child of its own, which may parse, makes it. */
+/* What the keeper must know of the configuration. A child of its own, which may parse, makes it
+ * and writes it to HF_HANDOVER_FD. */
 struct hf_setup {
     uint64_t magic;
     uint32_t layout, size;
     struct hf_board_capacity capacity;
-    uint32_t n_listeners;
-    struct hf_addr listeners[HF_LISTENERS_MAX];
-    char state[HF_PATH_SIZE];      /* absolute; exists, mode 0700 */
-    char config[HF_PATH_SIZE];     /* absolute */
-    char access_log[HF_PATH_SIZE]; /* absolute; "" off */
-    uint32_t stop_ms;              /* how long a stop may take before the keeper insists */
-    uint32_t keep_instances;       /* 1: a stop leaves the instances running */
+    uint32_t n_listeners;                       /* at least 1 */
+    struct hf_addr listeners[HF_LISTENERS_MAX]; /* in a hand-over: as bound, port 0 resolved */
+    char state[HF_PATH_SIZE];                   /* absolute; the keeper makes it with mode 0700 */
+    char config[HF_PATH_SIZE];                  /* absolute */
+    char access_log[HF_PATH_SIZE];              /* absolute; "" off */
+    uint32_t stop_ms;        /* how long a stop may take before the keeper insists */
+    uint32_t keep_instances; /* 1: a stop leaves the instances running */
 };
 
 enum hf_role { HF_ROLE_CONTROLLER, HF_ROLE_GATEWAY };
@@ -44,13 +54,17 @@ struct hf_handover {
     struct hf_setup setup;
 };
 
-/* Reads and checks the hand-over of this process. */
+/* Reads and checks the hand-over of this process, and closes HF_HANDOVER_FD. The descriptors that
+ * it names are open and close-on-exec then. */
 HF_MUST_CHECK int hf_handover_read(struct hf_handover *ret, struct hf_error *e);
 
 /* Keeper: a sealed memory file that holds h. Returns the descriptor, close-on-exec. */
 HF_MUST_CHECK int hf_handover_write(const struct hf_handover *h, struct hf_error *e);
 
 HF_MUST_CHECK int hf_setup_check(const struct hf_setup *s, struct hf_error *e);
+
+/* Calls back with each descriptor that h names, HF_HANDOVER_FD not included. */
+void hf_handover_each_fd(const struct hf_handover *h, void (*each)(int fd));
 
 enum hf_keeper_message_type {
     HF_KEEPER_GATEWAY_STARTED = 1, /* keeper -> controller: slot, pid */
@@ -61,6 +75,7 @@ enum hf_keeper_message_type {
     HF_KEEPER_STOP_HOLDFAST,  /* controller -> keeper: as if SIGTERM had come */
 };
 
+/* Unused fields are 0. A message of another size or of an unknown type is ignored, and logged. */
 struct hf_keeper_message {
     uint32_t type;
     uint32_t slot;

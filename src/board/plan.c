@@ -1,5 +1,6 @@
 #include "board/plan.h"
 
+#include <assert.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -48,6 +49,12 @@ static bool text_fits(const struct hf_plan *p, struct hf_plan_text t)
     return t.at <= p->text_size && t.n <= p->text_size - t.at;
 }
 
+static bool network_valid(const struct hf_network *n)
+{
+    return (n->base.family == HF_ADDR_IP4 && n->bits <= 32) ||
+           (n->base.family == HF_ADDR_IP6 && n->bits <= 128);
+}
+
 static int validate_header(const struct hf_plan *p, size_t size, const struct hf_board_capacity *c,
                            struct hf_error *e)
 {
@@ -70,14 +77,22 @@ static int validate_header(const struct hf_plan *p, size_t size, const struct hf
         return hf_error_set(e, HF_ECORRUPT, "a section of the plan lies outside it");
     if (p->gateway.n_trusted > HF_PLAN_TRUSTED)
         return hf_error_set(e, HF_ECORRUPT, "the plan trusts too many networks");
+    for (uint32_t i = 0; i < p->gateway.n_trusted; i++) {
+        if (!network_valid(&p->gateway.trusted[i]))
+            return hf_error_set(e, HF_ECORRUPT, "trusted network %u of the plan is not valid", i);
+    }
     return 0;
 }
 
-static bool service_valid(const struct hf_plan *p, const struct hf_plan_service *s,
+/* The endpoints of one service begin where those of the one before end. */
+static bool service_valid(const struct hf_plan *p, uint32_t index,
                           const struct hf_board_capacity *c)
 {
-    return s->slot < c->services && text_fits(p, s->name) && s->first_endpoint <= p->n_endpoints &&
-           s->n_endpoints <= p->n_endpoints - s->first_endpoint && s->candidate_share <= 10000 &&
+    const struct hf_plan_service *s = &hf_plan_services(p)[index];
+    uint32_t first = index ? s[-1].first_endpoint + s[-1].n_endpoints : 0;
+
+    return s->slot < c->services && text_fits(p, s->name) && s->first_endpoint == first &&
+           s->n_endpoints <= p->n_endpoints - first && s->candidate_share <= 10000 &&
            s->retry_percent <= 100;
 }
 
@@ -155,7 +170,7 @@ int hf_plan_validate(const void *image, size_t size, const struct hf_board_capac
     if (rc)
         return rc;
     for (uint32_t i = 0; i < p->n_services; i++) {
-        if (!service_valid(p, &hf_plan_services(p)[i], c))
+        if (!service_valid(p, i, c))
             return hf_error_set(e, HF_ECORRUPT, "service %u of the plan is not valid", i);
     }
     for (uint32_t i = 0; i < p->n_endpoints; i++) {
@@ -236,6 +251,7 @@ int hf_plan_builder_service(struct hf_plan_builder *b, const struct hf_plan_serv
 
 int hf_plan_builder_endpoint(struct hf_plan_builder *b, const struct hf_plan_endpoint *e)
 {
+    assert(b->n_services > 0);
     if (b->n_endpoints == b->capacity.endpoints)
         return HF_ELIMIT;
     b->endpoints[b->n_endpoints] = *e;

@@ -76,19 +76,25 @@ static void add_second(const struct hf_live_service *s, int64_t second, bool ali
                        struct hf_second_sum *ret)
 {
     const struct hf_live_second *cell = &s->seconds[second % HF_SECONDS_RING];
-    uint32_t arrived, ended;
+    uint32_t arrived, ok, failed, refused;
 
     if (atomic_load_explicit((_Atomic uint32_t *)&cell->second, memory_order_acquire) !=
         (uint32_t)second)
         return;
-    ended = load32(&cell->ok) + load32(&cell->failed) + load32(&cell->refused);
+    ok = load32(&cell->ok);
+    failed = load32(&cell->failed);
+    refused = load32(&cell->refused);
     arrived = load32(&cell->arrived);
-    ret->ok += load32(&cell->ok);
-    ret->failed += load32(&cell->failed);
-    ret->refused += load32(&cell->refused);
+    /* Was the cell given to another second meanwhile? */
+    atomic_thread_fence(memory_order_acquire);
+    if (load32(&cell->second) != (uint32_t)second)
+        return;
+    ret->ok += ok;
+    ret->failed += failed;
+    ret->refused += refused;
     ret->arrived += arrived;
-    if (!alive && arrived > ended)
-        ret->lost += arrived - ended;
+    if (!alive && arrived > ok + failed + refused)
+        ret->lost += arrived - ok - failed - refused;
 }
 
 void hf_board_sum_second(const struct hf_board *b, uint32_t service_slot, uint32_t incarnation,

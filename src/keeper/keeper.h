@@ -1,0 +1,12 @@
+/* keeper/keeper.h - the parent of gateway and controller.
+ * It opens the listening sockets and the board, starts the other two and starts them again when
+ * they end or fall silent; it reports the exit status of orphaned instances to the controller. It
+ * parses nothing, and after its start it allocates nothing: it must never be the one that crashes.
+ * If it is killed all the same, the other two go on. */
+#pragma once
+#include <stdbool.h>
+
+/* `holdfast run`: from the configuration file to the end of the last child. Returns the exit status
+ * of the process: 0 stopped as asked, 1 could not start, or could not stop everything. What is
+ * wrong stands on standard error. */
+int hf_keeper_run(const char *config, bool keep_instances);

@@ -1,0 +1,67 @@
+#include "keeper/mailbox.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int hf_mailbox_init(struct hf_mailbox *m, struct hf_error *e)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
+        return hf_error_errno(e, HF_EIO, "cannot make the socket to the controller");
+    *m = (struct hf_mailbox){.fd = pair[0], .controller_fd = pair[1]};
+    return 0;
+}
+
+void hf_mailbox_done(struct hf_mailbox *m)
+{
+    close(m->fd);
+    close(m->controller_fd);
+}
+
+static bool try_send(struct hf_mailbox *m, const struct hf_keeper_message *message)
+{
+    return send(m->fd, message, sizeof(*message), MSG_NOSIGNAL) == sizeof(*message);
+}
+
+static void keep(struct hf_mailbox *m, const struct hf_keeper_message *message)
+{
+    if (m->n == HF_MAILBOX_KEPT) {
+        m->first = (m->first + 1) % HF_MAILBOX_KEPT;
+        m->n--;
+        m->lost++;
+    }
+    m->kept[(m->first + m->n++) % HF_MAILBOX_KEPT] = *message;
+}
+
+void hf_mailbox_flush(struct hf_mailbox *m)
+{
+    while (m->n && try_send(m, &m->kept[m->first])) {
+        m->first = (m->first + 1) % HF_MAILBOX_KEPT;
+        m->n--;
+    }
+}
+
+void hf_mailbox_send(struct hf_mailbox *m, const struct hf_keeper_message *message)
+{
+    hf_mailbox_flush(m);
+    if (m->n || !try_send(m, message))
+        keep(m, message);
+}
+
+int hf_mailbox_receive(struct hf_mailbox *m, struct hf_keeper_message *ret)
+{
+    struct hf_keeper_message message;
+    ssize_t n;
+
+    do
+        n = recv(m->fd, &message, sizeof(message), MSG_TRUNC);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return HF_EAGAIN;
+    if (n != sizeof(message))
+        return HF_EINVAL;
+    *ret = message;
+    return 0;
+}
