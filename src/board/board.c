@@ -257,6 +257,11 @@ int hf_board_read_plan(const struct hf_board *b, void *buf, struct hf_error *e)
     }
 }
 
+int hf_board_bell(const struct hf_board *b)
+{
+    return b->fds.bell;
+}
+
 void hf_board_ring(const struct hf_board *b)
 {
     uint64_t one = 1;

@@ -56,6 +56,9 @@ uint64_t hf_board_publish(struct hf_board *b, struct hf_plan *image);
  * none was published yet. */
 HF_MUST_CHECK int hf_board_read_plan(const struct hf_board *b, void *buf, struct hf_error *e);
 
+/* The bell's descriptor, for the workers to watch edge-triggered; never read. */
+int hf_board_bell(const struct hf_board *b);
+
 /* Wakes all workers. */
 void hf_board_ring(const struct hf_board *b);
 

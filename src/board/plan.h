@@ -55,7 +55,12 @@ struct hf_plan_route {
     uint32_t service;                 /* index into the services */
 };
 
-enum hf_plan_endpoint_state { HF_ENDPOINT_READY, HF_ENDPOINT_DRAINING, HF_ENDPOINT_STATES };
+enum hf_plan_endpoint_state {
+    HF_ENDPOINT_READY,
+    HF_ENDPOINT_DRAINING, /* gets nothing new; what is under way there ends there */
+    HF_ENDPOINT_EJECTED,  /* gets nothing new; idempotent requests that still wait there move */
+    HF_ENDPOINT_STATES,
+};
 enum {
     HF_ENDPOINT_CANDIDATE = 1, /* gets candidate_share and nothing else */
     HF_ENDPOINT_PROCESS = 2,   /* a process of this machine and boot */

@@ -1,34 +1,165 @@
 #include "gateway/gateway.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/boot.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "gateway/worker.h"
 
-/* Holds its slot and shows a heartbeat; it serves nothing yet. */
+enum { COLD_MS = 3000 /* without a published plan for so long, the last one on disk is used */ };
+
+static struct hf_gateway gateway;
+static struct hf_worker *workers[HF_BOARD_WORKERS_MAX];
+
+/* The plan of an earlier run: what is a process of another boot is not there any more. */
+static void drop_processes_of_other_boots(struct hf_plan *plan)
+{
+    uint8_t boot[16];
+
+    if (hf_boot_id(boot) == 0 && memcmp(boot, plan->boot_id, sizeof(boot)) == 0)
+        return;
+    struct hf_plan_endpoint *ep =
+        (struct hf_plan_endpoint *)(void *)((char *)plan + plan->endpoints_at);
+    for (uint32_t i = 0; i < plan->n_endpoints; i++) {
+        if (ep[i].flags & HF_ENDPOINT_PROCESS)
+            ep[i].state = HF_ENDPOINT_DRAINING;
+    }
+    hf_plan_seal(plan, plan->generation);
+}
+
+/* Neither controller nor store have given a plan: serve by the last one, and say so. */
+static void start_cold(const char *state)
+{
+    size_t most = hf_plan_capacity(hf_board_capacity(gateway.board));
+    HF_AUTOFREE char *image = hf_alloc(most);
+    char path[HF_PATH_SIZE + 8];
+    HF_AUTOCLOSE int fd = -1;
+    struct hf_error e;
+    ssize_t n;
+
+    snprintf(path, sizeof(path), "%s/plan", state);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    n = read(fd, image, most);
+    if (n <= 0 || hf_plan_validate(image, (size_t)n, hf_board_capacity(gateway.board), &e)) {
+        hf_warn("cannot use the last plan %s: %s", path, n <= 0 ? strerror(errno) : e.text);
+        return;
+    }
+    drop_processes_of_other_boots((struct hf_plan *)(void *)image);
+    if (hf_snapshots_load(gateway.snapshots, image, (size_t)n, &e) == 0) {
+        hf_warn("no controller has published a plan; serving by the last one, %lld s old",
+                (long long)((hf_wall_now().ns - ((struct hf_plan *)(void *)image)->made_wall_ns) /
+                            HF_NS_PER_S));
+        hf_board_ring(gateway.board);
+    }
+}
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+        r.rlim_cur = r.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &r) < 0)
+            hf_warn("cannot raise the limit of open descriptors: %s", strerror(errno));
+    }
+}
+
+static int prepare(const struct hf_handover *h, struct hf_error *e)
+{
+    int rc = hf_board_attach(&h->setup.capacity, &h->board, HF_BOARD_GATEWAY, h->slot,
+                             &gateway.board, e);
+    if (rc)
+        return rc;
+    gateway.slot = h->slot;
+    gateway.live = hf_board_live(gateway.board, h->slot);
+    gateway.snapshots = hf_snapshots_new(gateway.board);
+    gateway.n_listeners = h->setup.n_listeners;
+    for (uint32_t i = 0; i < h->setup.n_listeners; i++)
+        gateway.listener[i] = h->listener_fd[i];
+    gateway.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (gateway.stop < 0)
+        return hf_error_errno(e, HF_EIO, "cannot make an eventfd");
+    return hf_access_log_start(h->access_log_fd, h->setup.capacity.workers, &gateway.log, e);
+}
+
+static int start_workers(uint32_t n, struct hf_error *e)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        int rc = hf_worker_start(&gateway, i, &workers[i], e);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* Waits for SIGTERM, looking after the cold start once. */
+static int wait_for_stop(int signals, const char *state)
+{
+    struct pollfd p = {.fd = signals, .events = POLLIN};
+    struct signalfd_siginfo info;
+    int timeout = COLD_MS;
+
+    for (;;) {
+        int n = poll(&p, 1, timeout);
+        if (n == 0 && hf_board_generation(gateway.board) == 0)
+            start_cold(state);
+        timeout = -1;
+        if (n > 0 && read(signals, &info, sizeof(info)) == sizeof(info))
+            return (int)info.ssi_signo;
+    }
+}
+
+static void leave(uint32_t n)
+{
+    uint64_t one = 1;
+
+    atomic_store(&gateway.live.live->phase, HF_LIVE_LEAVING);
+    if (write(gateway.stop, &one, sizeof(one)) < 0)
+        hf_err("cannot tell the workers to stop: %s", strerror(errno));
+    for (uint32_t i = 0; i < n; i++)
+        hf_worker_join(workers[i]);
+    hf_access_log_stop(gateway.log);
+}
+
 int hf_gateway_main(const struct hf_handover *h)
 {
-    struct hf_board *board;
-    struct hf_live_view live;
     struct hf_error e;
-    struct pollfd p;
     sigset_t set;
+    int signals;
 
-    if (hf_board_attach(&h->setup.capacity, &h->board, HF_BOARD_GATEWAY, h->slot, &board, &e)) {
-        hf_err("%s", e.text);
-        return 1;
-    }
-    live = hf_board_live(board, h->slot);
-    atomic_store(&live.live->phase, HF_LIVE_SERVING);
+    hf_log_init("gateway", HF_LOG_INFO);
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    p = (struct pollfd){.fd = signalfd(-1, &set, SFD_CLOEXEC), .events = POLLIN};
-    do {
-        for (uint32_t w = 0; w < live.capacity.workers; w++)
-            atomic_store(&hf_live_worker(&live, w)->turn_ns, hf_mono_now().ns);
-    } while (poll(&p, 1, 500) == 0);
-    hf_board_free(board);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGPIPE);
+    sigprocmask(SIG_BLOCK, &set, NULL); /* before the threads: they inherit it */
+    sigdelset(&set, SIGPIPE);
+    sigdelset(&set, SIGHUP);
+    sigdelset(&set, SIGINT); /* the keeper hears the terminal, and decides */
+    signals = signalfd(-1, &set, SFD_CLOEXEC);
+    raise_descriptor_limit();
+    if (signals < 0 || prepare(h, &e) || start_workers(h->setup.capacity.workers, &e)) {
+        hf_err("cannot start: %s", e.text);
+        return 1;
+    }
+    atomic_store(&gateway.live.live->phase, HF_LIVE_SERVING);
+    hf_info("started slot=%u workers=%u", h->slot, h->setup.capacity.workers);
+    wait_for_stop(signals, h->setup.state);
+    hf_info("leaving: requests under way are finished");
+    leave(h->setup.capacity.workers);
     return 0;
 }

@@ -1,6 +1,19 @@
-/* gateway/gateway.h - the data plane process. */
+/* gateway/gateway.h - the data plane process: carries every request, and is the sensor for health,
+ * releases and the ledger. It parses hostile input and has no credential. It serves its last valid
+ * plan for as long as it takes, whoever else is dead. */
 #pragma once
 #include "board/handover.h"
 
-/* Serves until SIGTERM, then drains. Returns the exit status of the process. */
-int hf_gateway_main(const struct hf_handover *h);
+/* The process. Returns its exit status: 0 after an orderly stop (SIGTERM). */
+int hf_gateway_main(const struct hf_handover *handover);
+
+struct hf_gateway {
+    struct hf_board *board;
+    uint32_t slot;
+    struct hf_live_view live;
+    struct hf_snapshots *snapshots;
+    struct hf_access_log *log;
+    uint32_t n_listeners;
+    int listener[HF_LISTENERS_MAX];
+    int stop; /* eventfd, never read: written once when the gateway shall leave */
+};

@@ -1,0 +1,371 @@
+#include "gateway/attempt.h"
+
+#include "gateway/hold.h"
+#include "gateway/response.h"
+#include "gateway/upstream.h"
+#include "gateway/worker.h"
+
+static const struct hf_plan_service *policy(const struct hf_exchange *x)
+{
+    return x->service ? hf_worker_policy(x->worker, x->service) : NULL;
+}
+
+static bool unsent(const struct hf_exchange *x)
+{
+    return x->sent < x->request.end;
+}
+
+static bool may_try_again(const struct hf_exchange *x, const struct hf_plan_service *s)
+{
+    return x->idempotent && x->kept && x->attempts <= s->retry_attempts && s->try_ms;
+}
+
+/* When the timer looks at this attempt next. */
+static void arm(struct hf_exchange *x)
+{
+    const struct hf_plan_service *s = policy(x);
+    struct hf_worker *w = x->worker;
+    struct hf_mono at;
+
+    if (!s)
+        return; /* the service left the plan; what was set stays */
+    if (!x->upstream->connected) {
+        at = hf_mono_add(x->attempt_at, hf_ms(s->connect_ms));
+    } else if (unsent(x) || !x->request_done) {
+        at = hf_mono_add(hf_worker_now(w), hf_ms(s->idle_ms));
+    } else {
+        at = x->response_by;
+        if (may_try_again(x, s) && !x->try_noted) {
+            struct hf_mono try_by = hf_mono_add(x->attempt_at, hf_ms(s->try_ms));
+            if (hf_mono_before(try_by, at))
+                at = try_by;
+        }
+    }
+    hf_timer_set(w->loop, &x->timer, at);
+}
+
+static bool connect_to(struct hf_exchange *x, struct hf_target *t)
+{
+    struct hf_upstream *u = hf_target_take(x->worker, t, x->idempotent);
+
+    if (!u)
+        u = hf_upstream_connect(x->worker, t);
+    if (!u)
+        return false;
+    hf_upstream_attach(u, x);
+    x->upstream = u;
+    return true;
+}
+
+static void remember(struct hf_tried *tried, uint32_t slot)
+{
+    if (tried->n < HF_TRIED_MAX)
+        tried->slot[tried->n++] = slot;
+}
+
+void hf_attempt_begin(struct hf_exchange *x)
+{
+    struct hf_worker *w = x->worker;
+    const struct hf_plan_service *s = policy(x);
+    int at;
+
+    if (!s) {
+        hf_exchange_answer(x, 503, "the service is not offered any more", 0);
+        return;
+    }
+    at = hf_balance_pick(&w->view, s, &x->tried, &w->random, hf_worker_now(w));
+    if (at == HF_BALANCE_NONE) {
+        hf_hold(x, s);
+        return;
+    }
+    x->target = &w->targets[hf_plan_endpoints(w->view.plan)[at].slot];
+    hf_target_count(x->target, 1);
+    hf_count_add(&x->target->live->attempts, 1);
+    remember(&x->tried, x->target->slot);
+    x->attempt_at = hf_worker_now(w);
+    x->sent = 0;
+    x->try_noted = false;
+    hf_exchange_state_set(x, HF_EXCHANGE_ATTEMPT);
+    if (!connect_to(x, x->target)) {
+        hf_attempt_failed(x, HF_FAILURE_CONNECT);
+        return;
+    }
+    if (x->upstream->connected)
+        hf_attempt_send(x);
+    else
+        arm(x);
+}
+
+/* The timer's next look; the clocks of the answer begin when all is sent. */
+static void sent_some(struct hf_exchange *x)
+{
+    if (!unsent(x) && x->request_done) {
+        const struct hf_plan_service *s = policy(x);
+        x->attempt_at = hf_worker_now(x->worker);
+        if (!x->response_by.ns && s)
+            x->response_by = hf_mono_add(x->attempt_at, hf_ms(s->response_ms));
+    }
+    arm(x);
+}
+
+void hf_attempt_send(struct hf_exchange *x)
+{
+    struct hf_upstream *u = x->upstream;
+    bool progress = false;
+
+    if (!u->connected)
+        return;
+    if (x->sent == 0)
+        x->attempts++;
+    while (unsent(x) && u->writable) {
+        struct hf_str rest = {x->request.p + x->sent, x->request.end - x->sent};
+        ssize_t n = hf_upstream_send(u, rest);
+        if (n < 0) {
+            /* The other side may have answered before it closed: read on, the end shows there. */
+            u->writable = false;
+            u->readable = true;
+            hf_upstream_read(u);
+            return;
+        }
+        x->sent += (uint32_t)n;
+        progress = progress || n > 0;
+    }
+    if (x->state == HF_EXCHANGE_ATTEMPT)
+        sent_some(x);
+    else if (progress)
+        hf_attempt_progress(x);
+    if (!x->request_done)
+        hf_client_resume(x->client); /* what went out made room */
+}
+
+void hf_attempt_progress(struct hf_exchange *x)
+{
+    const struct hf_plan_service *s = policy(x);
+
+    if (s)
+        hf_timer_after(x->worker->loop, &x->timer, hf_ms(s->idle_ms));
+}
+
+void hf_exchange_connected(struct hf_exchange *x)
+{
+    hf_attempt_send(x);
+}
+
+void hf_exchange_writable(struct hf_exchange *x)
+{
+    hf_attempt_send(x);
+}
+
+/* ---- the end of an attempt ---- */
+
+void hf_attempt_end(struct hf_exchange *x, enum hf_result result, bool keep)
+{
+    const struct hf_plan_service *s = policy(x);
+    struct hf_worker *w = x->worker;
+    struct hf_target *t = x->target;
+
+    if (x->state != HF_EXCHANGE_ATTEMPT && x->state != HF_EXCHANGE_STREAMING)
+        return;
+    if (x->upstream) {
+        struct hf_upstream *u = x->upstream;
+        x->upstream = NULL;
+        if (keep)
+            hf_upstream_keep(u);
+        else
+            hf_upstream_close(u);
+    }
+    hf_target_count(t, -1);
+    hf_exchange_state_set(x, HF_EXCHANGE_NEW);
+    if (result == HF_RESULT_FAILED)
+        hf_count_add(&t->live->failures, 1);
+    if (s && hf_eject_result(&w->view, s, t->slot, result, hf_worker_now(w)))
+        hf_target_move(t);
+}
+
+static void note_failure(struct hf_exchange *x, enum hf_failure failure,
+                         const struct hf_plan_service *s)
+{
+    struct hf_live_endpoint *live = x->target->live;
+
+    if (failure == HF_FAILURE_CONNECT)
+        hf_count_add(&live->refused, 1);
+    else if (failure == HF_FAILURE_TRY || failure == HF_FAILURE_RESPONSE)
+        hf_count_add(&live->timeouts, 1);
+    else if (failure == HF_FAILURE_500 || failure == HF_FAILURE_502_4)
+        hf_count_add(&live->status_5xx, 1);
+    if (s)
+        hf_balance_latency(live, (uint64_t)s->try_ms * 1000);
+}
+
+static struct hf_retry_case retry_case(const struct hf_exchange *x, enum hf_failure failure)
+{
+    return (struct hf_retry_case){
+        .failure = failure,
+        .idempotent = x->idempotent,
+        .kept = x->kept,
+        .passed_on = x->state == HF_EXCHANGE_STREAMING,
+        .attempts = failure == HF_FAILURE_CONNECT ? x->connects : x->attempts,
+    };
+}
+
+static bool take_retry(struct hf_exchange *x, const struct hf_retry_case *c,
+                       const struct hf_plan_service *s)
+{
+    struct hf_worker *w = x->worker;
+
+    if (hf_retry_is_free(c))
+        return true;
+    if (!hf_retry_allowed(c, s))
+        return false;
+    if (!hf_retry_budget_take(&w->budget, s->retry_percent, w->view.workers, hf_worker_now(w))) {
+        hf_count_add(&x->service->live->retries_denied, 1);
+        return false;
+    }
+    hf_count_add(&x->service->live->retries, 1);
+    x->retries++;
+    return true;
+}
+
+static void answer_failure(struct hf_exchange *x, enum hf_failure failure)
+{
+    switch (failure) {
+    case HF_FAILURE_CONNECT:
+        hf_exchange_answer(x, 502, "no connection to an instance of the service could be made", 1);
+        break;
+    case HF_FAILURE_TRY:
+    case HF_FAILURE_RESPONSE:
+        hf_exchange_answer(x, 504, "the service did not answer in time", 0);
+        break;
+    case HF_FAILURE_INVALID:
+        hf_exchange_answer(x, 502, "the service's response is not valid HTTP", 0);
+        break;
+    default:
+        hf_exchange_answer(x, 502, "the service closed the connection without an answer", 0);
+        break;
+    }
+}
+
+void hf_attempt_failed(struct hf_exchange *x, enum hf_failure failure)
+{
+    const struct hf_plan_service *s = policy(x);
+    struct hf_retry_case c;
+
+    if (failure == HF_FAILURE_CONNECT)
+        x->connects++;
+    c = retry_case(x, failure);
+    if (!hf_retry_is_free(&c)) {
+        note_failure(x, failure, s);
+        hf_attempt_end(x, HF_RESULT_FAILED, false);
+    } else {
+        x->tried.n = 0; /* the endpoint itself did nothing wrong */
+        hf_attempt_end(x, HF_RESULT_NONE, false);
+    }
+    if (s && take_retry(x, &c, s))
+        hf_attempt_begin(x);
+    else if (s && failure == HF_FAILURE_CONNECT && s->hold_ms)
+        hf_hold(x, s); /* nothing was sent: wait until an endpoint can be reached */
+    else
+        answer_failure(x, failure);
+}
+
+bool hf_attempt_retry_status(struct hf_exchange *x)
+{
+    const struct hf_plan_service *s = policy(x);
+    enum hf_failure failure =
+        x->status >= 502 && x->status <= 504 ? HF_FAILURE_502_4 : HF_FAILURE_500;
+    struct hf_retry_case c = retry_case(x, failure);
+
+    note_failure(x, failure, s);
+    if ((x->status != 500 && failure == HF_FAILURE_500) || !s ||
+        !hf_balance_elsewhere(&x->worker->view, s, &x->tried, hf_worker_now(x->worker)) ||
+        !take_retry(x, &c, s))
+        return false;
+    hf_attempt_end(x, HF_RESULT_FAILED, false);
+    hf_attempt_begin(x);
+    return true;
+}
+
+void hf_exchange_upstream_lost(struct hf_exchange *x, bool clean)
+{
+    struct hf_upstream *u = x->upstream;
+
+    if (x->state == HF_EXCHANGE_STREAMING) {
+        if (clean && x->response_kind == HF_H1_BODY_UNTIL_CLOSE) {
+            hf_response_end(x, NULL);
+            return;
+        }
+        hf_attempt_end(x, HF_RESULT_FAILED, false);
+        hf_exchange_break(x);
+        return;
+    }
+    if (!u->connected)
+        hf_attempt_failed(x, HF_FAILURE_CONNECT);
+    else if (u->reused && !hf_buffer_used(&u->in))
+        hf_attempt_failed(x, HF_FAILURE_STALE);
+    else
+        hf_attempt_failed(x, HF_FAILURE_LOST);
+}
+
+void hf_exchange_move(struct hf_exchange *x)
+{
+    const struct hf_plan_service *s = policy(x);
+    struct hf_retry_case c = retry_case(x, HF_FAILURE_TRY);
+
+    if (x->state != HF_EXCHANGE_ATTEMPT || hf_buffer_used(&x->upstream->in) || !s)
+        return;
+    if (!hf_balance_elsewhere(&x->worker->view, s, &x->tried, hf_worker_now(x->worker)))
+        return;
+    c.attempts = c.attempts ? c.attempts : 1; /* waiting for its connection: nothing was sent */
+    if (!take_retry(x, &c, s))
+        return;
+    hf_attempt_end(x, HF_RESULT_NONE, false);
+    hf_attempt_begin(x);
+}
+
+/* ---- timeouts ---- */
+
+/* timeout.try passed: elsewhere if that is possible; else the wait goes on until timeout.response.
+ */
+static void try_timeout(struct hf_exchange *x, const struct hf_plan_service *s)
+{
+    struct hf_worker *w = x->worker;
+    struct hf_retry_case c = retry_case(x, HF_FAILURE_TRY);
+
+    if (hf_balance_elsewhere(&w->view, s, &x->tried, hf_worker_now(w)) && take_retry(x, &c, s)) {
+        note_failure(x, HF_FAILURE_TRY, s);
+        hf_attempt_end(x, HF_RESULT_FAILED, false);
+        hf_attempt_begin(x);
+        return;
+    }
+    x->try_noted = true;
+    arm(x);
+}
+
+void hf_attempt_timeout(struct hf_exchange *x)
+{
+    const struct hf_plan_service *s = policy(x);
+    struct hf_mono now = hf_worker_now(x->worker);
+
+    if (!x->upstream->connected)
+        hf_attempt_failed(x, HF_FAILURE_CONNECT);
+    else if (unsent(x) || !x->request_done)
+        hf_attempt_failed(x, HF_FAILURE_RESPONSE);
+    else if (s && hf_mono_before(now, x->response_by))
+        try_timeout(x, s);
+    else
+        hf_attempt_failed(x, HF_FAILURE_RESPONSE);
+}
+
+void hf_attempt_stalled(struct hf_exchange *x)
+{
+    struct hf_client *c = x->client;
+
+    if (hf_client_backlogged(c) || !x->request_done) { /* it is the client that does not go on */
+        hf_exchange_client_gone(x);
+        hf_client_close(c);
+        return;
+    }
+    hf_count_add(&x->target->live->timeouts, 1);
+    hf_attempt_end(x, HF_RESULT_FAILED, false);
+    hf_exchange_break(x);
+}

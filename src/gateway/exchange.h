@@ -1,0 +1,107 @@
+/* gateway/exchange.h - one request and its response: the state machine between a client and the
+ * endpoints. Allocated when the request's head is parsed, retired when the response is done.
+ *
+ *   new -> held <-> attempt -> streaming -> done
+ *
+ * held: no endpoint. attempt: sent to an endpoint, no byte of the response passed on; may be made
+ * again elsewhere. streaming: the response's head was passed on; now it can only end or break. */
+#pragma once
+#include "core/balance.h"
+#include "core/retry.h"
+#include "gateway/client.h"
+#include "gateway/pool.h"
+#include "http/h1_chunk.h"
+#include "http/h1_framing.h"
+#include "net/loop.h"
+
+struct hf_upstream;
+struct hf_target;
+struct hf_worker_service;
+
+enum hf_exchange_state {
+    HF_EXCHANGE_NEW,
+    HF_EXCHANGE_HELD,
+    HF_EXCHANGE_ATTEMPT,
+    HF_EXCHANGE_STREAMING,
+    HF_EXCHANGE_DONE,
+};
+
+enum { HF_REQUEST_ID = 64, HF_KEPT_BODY = 64 * 1024 };
+
+struct hf_exchange {
+    struct hf_link link; /* first: a pool overwrites it. In a service's held list, or retired */
+    struct hf_timer timer;
+    struct hf_worker *worker;
+    struct hf_client *client;
+    struct hf_worker_service *service; /* NULL: none was found */
+    uint32_t service_incarnation;
+    struct hf_upstream *upstream; /* while in attempt or streaming */
+    struct hf_target *target;     /* the latest attempt's */
+    uint8_t state;
+
+    /* the request */
+    uint8_t method; /* enum hf_method */
+    uint8_t minor;
+    bool idempotent, probe, expect_continue;
+    bool request_done;     /* all of it was received */
+    bool kept;             /* request holds it from its first byte: it can be sent again */
+    uint8_t request_kind;  /* enum hf_h1_body */
+    uint64_t request_left; /* of a body with a length */
+    uint64_t body_bytes;
+    struct hf_h1_chunk request_chunk;
+    struct hf_buffer request; /* rendered head, then body, framed as it is sent */
+    uint32_t head_size;       /* of the rendered head, which stays at the front for the log */
+    uint32_t sent;            /* bytes of request that went out in this attempt */
+    uint32_t url_at, url_n, host_at, host_n, method_n;
+    char id[HF_REQUEST_ID];
+    uint8_t id_n;
+
+    /* the attempts */
+    struct hf_tried tried;
+    uint16_t attempts, connects; /* in which something was sent; which could not connect */
+    uint16_t retries;
+    bool try_noted; /* timeout.try passed, but the request could not go elsewhere */
+    struct hf_mono arrived;
+    struct hf_mono attempt_at;  /* when it began; from when all was sent on: that moment */
+    struct hf_mono response_by; /* 0 until all of the request was sent */
+    struct hf_mono hold_by;     /* 0 until it is held */
+    int64_t second;             /* of arrival, wall */
+
+    /* the response */
+    uint16_t status;
+    uint8_t response_kind;
+    uint8_t interims; /* 1xx responses so far */
+    bool upstream_keep;
+    uint64_t response_left, bytes_out;
+    struct hf_h1_chunk response_chunk;
+};
+
+/* A request's head was parsed into w->head. Starts it; may finish it at once. The exchange is
+ * c->exchange from then on. */
+void hf_exchange_start(struct hf_client *c, const struct hf_h1_framing *framing);
+
+/* Bytes of the request's body. Returns how many were taken: fewer when the endpoint does not take
+ * them now; hf_client_resume() follows. < 0: -(enum hf_h1_error). */
+ssize_t hf_exchange_feed(struct hf_exchange *x, struct hf_str bytes);
+
+/* More of the request is to come, and there is room for it. */
+bool hf_exchange_wants_request(struct hf_exchange *x);
+
+/* The request's body is malformed, or stopped coming: the rest of it is not to be had. */
+void hf_exchange_bad_body(struct hf_exchange *x, const char *detail);
+void hf_exchange_slow_body(struct hf_exchange *x);
+
+/* Called by the upstream. */
+void hf_exchange_connected(struct hf_exchange *x);
+void hf_exchange_writable(struct hf_exchange *x);
+size_t hf_exchange_received(struct hf_exchange *x,
+                            struct hf_str bytes);                  /* returns how many it took */
+void hf_exchange_upstream_lost(struct hf_exchange *x, bool clean); /* clean: an orderly end */
+bool hf_exchange_wants_response(const struct hf_exchange *x);
+
+/* Called by the client's side. */
+void hf_exchange_client_gone(struct hf_exchange *x);
+void hf_exchange_drained(struct hf_exchange *x); /* what was pending for the client went out */
+
+/* The endpoint is not fit any more: an idempotent request that waits there without a byte moves. */
+void hf_exchange_move(struct hf_exchange *x);

@@ -1,0 +1,14 @@
+/* gateway/outcome.h - what became of a request: the meters and the line of the access log. */
+#pragma once
+#include "gateway/exchange.h"
+
+enum hf_ending {
+    HF_ENDING_WHOLE,       /* a response was sent to its end */
+    HF_ENDING_BROKEN,      /* the response was cut by the upstream's fault */
+    HF_ENDING_CLIENT_GONE, /* the client left first */
+};
+
+void hf_outcome_arrived(struct hf_exchange *x);
+
+/* Once for each exchange that has arrived. */
+void hf_outcome_book(struct hf_exchange *x, enum hf_ending ending);

@@ -1,0 +1,303 @@
+#include "gateway/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/exchange.h"
+#include "gateway/gateway.h"
+#include "gateway/hold.h"
+#include "gateway/upstream.h"
+
+enum {
+    ACCEPT_AT_ONCE = 32,  /* connections taken in one turn, so that open ones get theirs */
+    ACCEPT_PAUSE_MS = 100 /* without descriptors, accepting pauses for so long */
+};
+
+/* ---- accepting ---- */
+
+static void stop_accepting(struct hf_worker *w)
+{
+    for (int i = 0; i < HF_LISTENERS; i++) {
+        if (w->acceptors[i].watching)
+            hf_loop_unwatch(w->loop, &w->acceptors[i].watch);
+        w->acceptors[i].watching = false;
+    }
+}
+
+static void start_accepting(struct hf_worker *w)
+{
+    for (uint32_t i = 0; i < w->gateway->n_listeners; i++) {
+        struct hf_acceptor *a = &w->acceptors[i];
+        if (!a->watching)
+            a->watching = hf_loop_watch(w->loop, &a->watch, EPOLLIN | EPOLLEXCLUSIVE) == 0;
+    }
+}
+
+static void on_accept_again(struct hf_timer *t)
+{
+    struct hf_worker *w = HF_CONTAINER(t, struct hf_worker, accept_again);
+
+    if (!w->leaving)
+        start_accepting(w);
+}
+
+/* Waiting connections stay in the kernel's queue until there is room: none is refused. */
+static void pause_accepting(struct hf_worker *w)
+{
+    stop_accepting(w);
+    hf_timer_after(w->loop, &w->accept_again, hf_ms(ACCEPT_PAUSE_MS));
+}
+
+static void on_acceptable(struct hf_watch *watch, uint32_t events)
+{
+    struct hf_worker *w = HF_CONTAINER(watch, struct hf_acceptor, watch)->worker;
+    uint32_t most = hf_worker_limits(w)->connections;
+
+    (void)events;
+    for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
+        struct sockaddr_storage ss;
+        socklen_t n = sizeof(ss);
+        int fd;
+
+        if (most && w->clients.in_use >= most) {
+            pause_accepting(w);
+            return;
+        }
+        fd = accept4(watch->fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            hf_client_accept(w, fd, (struct sockaddr *)&ss);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            pause_accepting(w);
+            return;
+        } else if (errno == EAGAIN) {
+            return;
+        }
+    }
+}
+
+/* ---- the plan ---- */
+
+const struct hf_plan_service *hf_worker_policy(const struct hf_worker *w,
+                                               const struct hf_worker_service *s)
+{
+    int32_t at = w->snapshot->service_at[s->slot];
+
+    if (at < 0 || hf_plan_services(w->view.plan)[at].incarnation != s->incarnation)
+        return NULL;
+    return &hf_plan_services(w->view.plan)[at];
+}
+
+static void switch_services(struct hf_worker *w)
+{
+    for (uint32_t slot = 0; slot < w->gateway->live.capacity.services; slot++) {
+        struct hf_worker_service *ws = &w->services[slot];
+        int32_t at = w->snapshot->service_at[slot];
+        uint32_t incarnation = at < 0 ? 0 : hf_plan_services(w->view.plan)[at].incarnation;
+
+        if (at >= 0 && (!ws->known || ws->incarnation != incarnation)) {
+            if (ws->incarnation != incarnation) {
+                memset(ws->live, 0, sizeof(*ws->live));
+                atomic_store(&ws->live->incarnation, incarnation);
+            }
+            ws->incarnation = incarnation;
+        }
+        ws->known = at >= 0;
+    }
+}
+
+/* Takes over a new plan. Only when all of it is in force is its generation acknowledged. */
+static void switch_plan(struct hf_worker *w)
+{
+    struct hf_snapshot *next = hf_snapshots_take(w->gateway->snapshots);
+    bool first = !w->snapshot;
+
+    if (!next || next == w->snapshot) {
+        hf_snapshot_unref(next);
+        return;
+    }
+    hf_snapshot_unref(w->snapshot);
+    w->snapshot = next;
+    w->view.plan = next->plan;
+    switch_services(w);
+    hf_targets_switch(w);
+    for (uint32_t slot = 0; slot < w->gateway->live.capacity.services; slot++)
+        hf_hold_switch(&w->services[slot]);
+    atomic_store_explicit(&w->live->generation, next->generation, memory_order_release);
+    if (first && !w->leaving)
+        start_accepting(w);
+}
+
+/* ---- leaving ---- */
+
+static void on_leave(struct hf_timer *t)
+{
+    struct hf_worker *w = HF_CONTAINER(t, struct hf_worker, leave);
+
+    /* After the lame-duck time: no new connections; idle ones end. The drain deadline is the
+     * process's. */
+    stop_accepting(w);
+    HF_LIST_EACH (l, &w->all_clients) {
+        hf_client_leave(HF_CONTAINER(l, struct hf_client, link));
+    }
+}
+
+static void on_stop(struct hf_watch *watch, uint32_t events)
+{
+    struct hf_worker *w = HF_CONTAINER(watch, struct hf_worker, stop);
+
+    (void)events;
+    hf_loop_unwatch(w->loop, watch);
+    w->leaving = true;
+    hf_timer_after(w->loop, &w->leave, hf_ms(w->snapshot ? hf_worker_limits(w)->lame_duck_ms : 0));
+}
+
+static bool may_leave(const struct hf_worker *w)
+{
+    return w->leaving && !hf_timer_armed(&w->leave) && hf_link_alone(&w->all_clients);
+}
+
+/* ---- the thread ---- */
+
+static void on_bell(struct hf_watch *watch, uint32_t events)
+{
+    /* It only ends the wait; the top of the turn looks at the generation. */
+    (void)watch;
+    (void)events;
+}
+
+static void put_back(struct hf_link *retired, struct hf_pool *pool)
+{
+    while (!hf_link_alone(retired)) {
+        struct hf_link *l = retired->next;
+        hf_link_remove(l);
+        hf_pool_put(pool, l); /* the link is the first member */
+    }
+}
+
+static void refresh_wall(struct hf_worker *w)
+{
+    struct hf_mono now = hf_worker_now(w);
+
+    if (now.ns - w->offset_at_ns < HF_NS_PER_S / 10 && w->offset_at_ns)
+        return;
+    w->offset_at_ns = now.ns;
+    w->wall_offset_ns = hf_wall_now().ns - hf_mono_now().ns;
+}
+
+static void top_of_turn(struct hf_worker *w)
+{
+    put_back(&w->retired_exchanges, &w->exchanges);
+    put_back(&w->retired_upstreams, &w->upstreams);
+    put_back(&w->retired_clients, &w->clients);
+    refresh_wall(w);
+    if (!w->snapshot || hf_board_generation(w->gateway->board) != w->snapshot->generation)
+        switch_plan(w);
+    atomic_store_explicit(&w->live->turn_ns, hf_worker_now(w).ns, memory_order_relaxed);
+}
+
+static void *run(void *arg)
+{
+    struct hf_worker *w = arg;
+
+    top_of_turn(w);
+    while (!may_leave(w)) {
+        hf_loop_turn(w->loop, hf_seconds(1));
+        top_of_turn(w);
+    }
+    return NULL;
+}
+
+static int watch_all(struct hf_worker *w, struct hf_error *e)
+{
+    struct hf_gateway *g = w->gateway;
+
+    w->bell = (struct hf_watch){.fd = hf_board_bell(g->board), .on_event = on_bell};
+    w->stop = (struct hf_watch){.fd = g->stop, .on_event = on_stop};
+    if (hf_loop_watch(w->loop, &w->bell, EPOLLIN | EPOLLET) ||
+        hf_loop_watch(w->loop, &w->stop, EPOLLIN | EPOLLET))
+        return hf_error_errno(e, HF_EIO, "cannot watch the board's bell");
+    for (uint32_t i = 0; i < g->n_listeners; i++) {
+        w->acceptors[i].watch = (struct hf_watch){.fd = g->listener[i], .on_event = on_acceptable};
+        w->acceptors[i].worker = w;
+    }
+    return 0;
+}
+
+static void make_tables(struct hf_worker *w)
+{
+    struct hf_gateway *g = w->gateway;
+    const struct hf_board_capacity *c = &g->live.capacity;
+
+    w->targets = hf_alloc_array(c->endpoints, sizeof(*w->targets));
+    for (uint32_t i = 0; i < c->endpoints; i++) {
+        w->targets[i].slot = i;
+        hf_link_init(&w->targets[i].idle);
+        hf_link_init(&w->targets[i].busy);
+    }
+    w->services = hf_alloc_array(c->services, sizeof(*w->services));
+    for (uint32_t i = 0; i < c->services; i++) {
+        w->services[i].worker = w;
+        w->services[i].slot = i;
+        w->services[i].live = hf_live_service(&g->live, w->index, i);
+        hf_hold_init(&w->services[i]);
+    }
+    w->view.workers = c->workers;
+    w->view.self = w->index;
+    for (uint32_t i = 0; i < c->workers; i++)
+        w->view.endpoints[i] = hf_live_endpoints(&g->live, i);
+    w->view.healths = hf_live_healths(&g->live);
+    w->view.floors = hf_live_floors(&g->live);
+    w->live = hf_live_worker(&g->live, w->index);
+}
+
+static void make_pools(struct hf_worker *w)
+{
+    hf_pool_init(&w->clients, sizeof(struct hf_client), 0);
+    hf_pool_init(&w->exchanges, sizeof(struct hf_exchange), 0);
+    hf_pool_init(&w->upstreams, sizeof(struct hf_upstream), 0);
+    hf_buffers_init(&w->buffers);
+    hf_link_init(&w->all_clients);
+    hf_link_init(&w->retired_clients);
+    hf_link_init(&w->retired_exchanges);
+    hf_link_init(&w->retired_upstreams);
+    hf_timer_init(&w->accept_again, on_accept_again);
+    hf_timer_init(&w->leave, on_leave);
+    w->in = hf_alloc(HF_READ_SIZE);
+    w->out.space = hf_alloc(HF_HEAD_OUT);
+    w->out.text = (struct hf_h1_out){w->out.space, w->out.space + HF_HEAD_OUT, false};
+}
+
+int hf_worker_start(struct hf_gateway *g, uint32_t index, struct hf_worker **ret,
+                    struct hf_error *e)
+{
+    struct hf_worker *w = hf_alloc(sizeof(*w));
+    int rc;
+
+    w->gateway = g;
+    w->index = index;
+    w->log = hf_access_log_ring(g->log, index);
+    hf_random_init(&w->random);
+    make_tables(w);
+    make_pools(w);
+    rc = hf_loop_new(&w->loop, e);
+    if (!rc)
+        rc = watch_all(w, e);
+    if (!rc && pthread_create(&w->thread, NULL, run, w))
+        rc = hf_error_set(e, HF_EIO, "cannot start a worker's thread");
+    if (rc)
+        return rc; /* the process ends */
+    *ret = w;
+    return 0;
+}
+
+struct hf_worker *hf_worker_join(struct hf_worker *w)
+{
+    pthread_join(w->thread, NULL);
+    return NULL;
+}

@@ -1,0 +1,110 @@
+/* gateway/worker.h - one worker: a thread, an event loop, and everything that its connections
+ * share. Nothing here is touched by another thread, but for the live figures and the snapshot.
+ *
+ * Memory that an event may still refer to is not reused within the turn: clients, upstreams and
+ * exchanges are retired, and go back to their pools at the top of the next turn. */
+#pragma once
+#include <pthread.h>
+#include <sys/uio.h>
+
+#include "base/random.h"
+#include "board/board.h"
+#include "core/retry.h"
+#include "core/view.h"
+#include "gateway/access_log.h"
+#include "gateway/gateway.h"
+#include "gateway/pool.h"
+#include "gateway/snapshot.h"
+#include "gateway/target.h"
+#include "http/h1_parse.h"
+#include "http/h1_write.h"
+#include "net/loop.h"
+
+struct hf_gateway;
+
+enum {
+    HF_READ_SIZE = 128 * 1024, /* the read buffer that all connections of a worker borrow */
+    HF_HEAD_OUT = 80 * 1024,   /* rendered heads and chunk frames of one flush */
+    HF_PIECES = 64,            /* iovec entries of one flush */
+    HF_LISTENERS = 16,
+};
+
+/* What goes to one client with the next flush: pieces of rendered heads and of received bodies. */
+struct hf_output {
+    struct iovec piece[HF_PIECES];
+    uint32_t n;
+    size_t bytes;
+    struct hf_h1_out text; /* the rest of `space` */
+    char *space;
+};
+
+/* What a worker keeps of a service. */
+struct hf_worker_service {
+    struct hf_worker *worker;
+    uint32_t slot, incarnation;
+    bool known;
+    struct hf_live_service *live;
+    struct hf_link held; /* exchanges without an endpoint, oldest first */
+    uint32_t n_held;
+    struct hf_timer tick; /* while something is held: try again */
+};
+
+struct hf_acceptor {
+    struct hf_watch watch;
+    struct hf_worker *worker;
+    bool watching;
+};
+
+struct hf_worker {
+    struct hf_gateway *gateway;
+    uint32_t index;
+    pthread_t thread;
+    struct hf_loop *loop;
+
+    struct hf_snapshot *snapshot;
+    struct hf_view view;
+    struct hf_random random;
+    struct hf_retry_budget budget;
+    struct hf_live_worker *live;
+    struct hf_target *targets;          /* by endpoint slot */
+    struct hf_worker_service *services; /* by service slot */
+
+    struct hf_pool clients, exchanges, upstreams;
+    struct hf_buffers buffers;
+    char *in; /* HF_READ_SIZE */
+    struct hf_output out;
+    struct hf_h1_head head; /* the head under work: heads do not outlive their parsing */
+    struct hf_link all_clients;
+    struct hf_link retired_clients, retired_exchanges, retired_upstreams;
+    struct hf_access_log_ring *log;
+    struct hf_date_cache date;
+
+    int64_t wall_offset_ns; /* wall minus monotonic time, refreshed once a second */
+    int64_t offset_at_ns;
+
+    struct hf_watch bell, stop;
+    struct hf_acceptor acceptors[HF_LISTENERS];
+    struct hf_timer accept_again, leave;
+    bool leaving; /* answers say connection: close */
+};
+
+HF_MUST_CHECK int hf_worker_start(struct hf_gateway *g, uint32_t index, struct hf_worker **ret,
+                                  struct hf_error *e);
+struct hf_worker *hf_worker_join(struct hf_worker *w); /* after it was told to stop */
+
+/* The service's entry in the present plan, or NULL if it is no longer there. */
+const struct hf_plan_service *hf_worker_policy(const struct hf_worker *w,
+                                               const struct hf_worker_service *s);
+
+static inline struct hf_mono hf_worker_now(const struct hf_worker *w)
+{
+    return hf_loop_now(w->loop);
+}
+static inline int64_t hf_worker_wall_ns(const struct hf_worker *w, struct hf_mono t)
+{
+    return t.ns + w->wall_offset_ns;
+}
+static inline const struct hf_plan_gateway *hf_worker_limits(const struct hf_worker *w)
+{
+    return &w->snapshot->plan->gateway;
+}
