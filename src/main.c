@@ -1,14 +1,16 @@
 /* One binary: the commands for people, and the roles in which the keeper starts it again. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "config/config.h"
+#include "config/setup.h"
 #include "controller/controller.h"
 #include "gateway/gateway.h"
 #include "keeper/keeper.h"
+#include "net/socket.h"
 
 static int with_handover(const char *process, int (*role)(const struct hf_handover *))
 {
@@ -39,34 +41,42 @@ static int controller_role(int argc, char **argv)
     return with_handover("controller", hf_controller_main);
 }
 
-/* STAND-IN until config/setup.h is there: "state DIR", "listen ADDRESS", "workers N" by line. */
+/* The admin listener is the controller's; whether it is free is better known before anything
+ * starts. */
+static int check_admin_address(const struct hf_config *c, struct hf_error *e)
+{
+    int fd = hf_socket_listen(&c->admin.listen, 1, e);
+
+    if (fd < 0) {
+        size_t n = strlen(e->text);
+        snprintf(e->text + n, sizeof(e->text) - n, " (admin.listen)");
+        return fd;
+    }
+    close(fd);
+    return 0;
+}
+
+/* `holdfast: setup FILE`: checks the configuration and writes what the keeper needs of it. */
 static int setup_role(int argc, char **argv)
 {
-    struct hf_setup s = {.magic = HF_SETUP_MAGIC,
-                         .layout = HF_BOARD_LAYOUT,
-                         .size = sizeof(s),
-                         .capacity = {2, 64, 256, 256},
-                         .stop_ms = 10000};
-    FILE *f = argc > 1 ? fopen(argv[1], "r") : NULL;
-    char key[32], value[HF_PATH_SIZE];
+    struct hf_config_errors errors = {0};
+    struct hf_config *config;
+    struct hf_setup setup;
+    struct hf_error e = {0};
 
-    if (!f)
+    prctl(PR_SET_NAME, "hf-setup");
+    if (argc != 2)
+        return 2;
+    if (hf_config_load(argv[1], &config, &errors)) {
+        hf_config_errors_print(&errors, stderr);
         return 1;
-    snprintf(s.config, sizeof(s.config), "%s", argv[1]);
-    while (fscanf(f, "%31s %511s", key, value) == 2) {
-        if (strcmp(key, "state") == 0)
-            snprintf(s.state, sizeof(s.state), "%s", value);
-        else if (strcmp(key, "access_log") == 0)
-            snprintf(s.access_log, sizeof(s.access_log), "%s", value);
-        else if (strcmp(key, "workers") == 0)
-            s.capacity.workers = (uint32_t)atoi(value);
-        else if (strcmp(key, "stop_ms") == 0)
-            s.stop_ms = (uint32_t)atoi(value);
-        else if (hf_addr_parse(hf_str(value), &s.listeners[s.n_listeners++]))
-            return 1;
     }
-    fclose(f);
-    return write(HF_HANDOVER_FD, &s, sizeof(s)) == sizeof(s) ? 0 : 1;
+    if (hf_setup_from_config(config, &setup, &e) || hf_setup_state(&setup, &e) ||
+        check_admin_address(config, &e)) {
+        fprintf(stderr, "holdfast: %s\n", e.text);
+        return 1;
+    }
+    return write(HF_HANDOVER_FD, &setup, sizeof(setup)) == sizeof(setup) ? 0 : 3;
 }
 
 static const struct {

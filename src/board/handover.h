@@ -19,7 +19,7 @@ enum {
     HF_HANDOVER_FD = 3,
     HF_LISTENERS_MAX = 16,
     HF_PATH_SIZE = 512, /* of every path in these structs, its NUL included */
-    HF_STOP_MS_MAX = 3600 * 1000,
+    HF_STOP_MS_MAX = 24 * 3600 * 1000,
 };
 
 #define HF_SETUP_MAGIC UINT64_C(0x70757465536648) /* "HfSetup" */

@@ -131,7 +131,7 @@ const char *hf_child_status(int status, char buf[HF_CHILD_STATUS_TEXT])
     if (WIFSIGNALED(status)) {
         const char *name = sigabbrev_np(WTERMSIG(status));
         if (name)
-            snprintf(buf, HF_CHILD_STATUS_TEXT, "signal %s", name);
+            snprintf(buf, HF_CHILD_STATUS_TEXT, "signal %d (%s)", WTERMSIG(status), name);
         else
             snprintf(buf, HF_CHILD_STATUS_TEXT, "signal %d", WTERMSIG(status));
     } else {

@@ -18,7 +18,8 @@ HF_MUST_CHECK int hf_child_setup(const char *config, struct hf_setup *ret, struc
  * marks inherited ones close-on-exec. First thing in the keeper. */
 HF_MUST_CHECK int hf_child_prepare(struct hf_error *e);
 
-/* "exit status 1", "signal SEGV"; buf of HF_CHILD_STATUS_TEXT bytes. status: as waitpid gives it.
+/* "exit status 1", "signal 11 (SEGV)"; buf of HF_CHILD_STATUS_TEXT bytes. status: as waitpid gives
+ * it.
  */
 #define HF_CHILD_STATUS_TEXT 32
 const char *hf_child_status(int status, char buf[HF_CHILD_STATUS_TEXT]);
