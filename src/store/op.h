@@ -30,7 +30,8 @@ enum hf_store_verb {
     HF_STORE_STREAMS, /* stream (a prefix; NULL: all) -> docs: key = name, revision = last */
     HF_STORE_LAST,    /* stream -> sequence of its newest record; 0: it has none */
     HF_STORE_READ,    /* stream, from, max -> records, in order */
-    HF_STORE_APPEND,  /* stream, term, value -> sequence; HF_EREFUSED */
+    HF_STORE_APPEND,  /* stream, revision (the sequence that it must get; 0: any), term, value ->
+                         sequence; HF_ECONFLICT, HF_EREFUSED */
     HF_STORE_LEASE,   /* lease -> lease; HF_ENOENT: nobody ever held it */
     HF_STORE_ACQUIRE, /* lease, holder, term and counter as seen (0, 0: nobody) -> lease, its term
                          one higher; HF_ECONFLICT and the lease as it is: it moved meanwhile */

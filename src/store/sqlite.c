@@ -380,6 +380,10 @@ static int run_append(struct sqlite *s, const struct hf_store_op *op, struct hf_
 
     if (rc == 0)
         rc = fenced(term, op, &a->error);
+    if (rc == 0 && op->revision && op->revision != last + 1)
+        rc = hf_error_set(&a->error, HF_ECONFLICT, "store: the stream \"%s\" is at %llu, not %llu",
+                          op->stream, (unsigned long long)last,
+                          (unsigned long long)op->revision - 1);
     if (rc)
         return rc;
     stmt = ready(s, RECORD_ADD);

@@ -201,6 +201,21 @@ static void streams_number_their_records(void **state)
     assert_int_equal(a.docs_n, 3);
 }
 
+static void a_record_may_ask_for_its_sequence(void **state)
+{
+    struct hf_store_op op = {HF_STORE_APPEND, .stream = "s", .revision = 2, .value = HF_STR("x")};
+
+    (void)state;
+    assert_int_equal(alone(&op), HF_ECONFLICT);
+    op.revision = 1;
+    assert_int_equal(alone(&op), 0);
+    assert_int_equal(alone(&op), HF_ECONFLICT);
+    assert_int_equal(a.sequence, 0);
+    op.revision = 2;
+    assert_int_equal(alone(&op), 0);
+    assert_int_equal(a.sequence, 2);
+}
+
 static int acquire(const char *holder, uint64_t term, uint64_t counter)
 {
     return alone(&(struct hf_store_op){HF_STORE_ACQUIRE, .lease = "leader", .holder = holder,
@@ -539,6 +554,7 @@ int main(void)
         TEST(bytes_come_back_as_they_were),
         TEST(a_superseded_term_writes_nothing),
         TEST(streams_number_their_records),
+        TEST(a_record_may_ask_for_its_sequence),
         TEST(a_lease_has_one_holder_a_term),
         TEST(each_of_a_batch_has_its_own_result),
         TEST(it_is_all_there_after_opening_again),
