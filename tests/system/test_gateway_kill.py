@@ -2,9 +2,13 @@
 import os
 import statistics
 
+import pytest
+
 from fleet import Fleet, no_request_executed_twice
 from holdfast import line
 from processes import alive, wait_until
+
+pytestmark = pytest.mark.load
 
 KILLS = 20
 

@@ -9,6 +9,8 @@ from fleet import Fleet, no_request_executed_twice
 from holdfast import line
 from processes import wait_until
 
+pytestmark = pytest.mark.load
+
 RELEASES = 20
 REQUESTS = 200_000
 

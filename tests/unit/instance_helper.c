@@ -37,7 +37,7 @@ static void report_signals(void)
     for (int sig = 1; sig < 32; sig++) {
         struct sigaction now = {0};
         sigaction(sig, NULL, &now);
-        if (now.sa_handler != SIG_DFL)
+        if (now.sa_handler == SIG_IGN)
             printf("ignored %d\n", sig);
         if (sigismember(&blocked, sig) == 1)
             printf("blocked %d\n", sig);
