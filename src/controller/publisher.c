@@ -1,0 +1,399 @@
+#include "controller/publisher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/boot.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "board/handover.h"
+#include "controller/slots.h"
+
+enum { DISK_DELAY_MS = 500 /* a burst of plans is written to disk once */ };
+
+struct hf_publisher {
+    struct hf_loop *loop;
+    struct hf_board *board;
+    struct hf_catalog *catalog;
+    struct hf_config *config;
+    struct hf_catalog_observer observer;
+    struct hf_timer publish_soon, write_soon;
+    struct hf_plan_builder *builder;
+    struct hf_plan *current; /* the builder's image, once there is one */
+    struct hf_slot_table services, endpoints;
+    uint8_t boot_id[16], probe_token[16];
+    char token_text[33];
+    char state[HF_PATH_SIZE];
+    bool disk_failing, exceeded;
+};
+
+/* ---- taking over, and slots that come free ---- */
+
+static bool endpoint_gone(void *ctx, uint32_t slot, const struct hf_slot_entry *e)
+{
+    struct hf_publisher *p = ctx;
+
+    return hf_board_drained(p->board, e->generation, slot, NULL);
+}
+
+static bool service_gone(void *ctx, uint32_t slot, const struct hf_slot_entry *e)
+{
+    struct hf_publisher *p = ctx;
+    struct hf_service_sum sum;
+
+    if (!hf_board_acknowledged(p->board, e->generation))
+        return false;
+    hf_board_sum_service(p->board, slot, e->incarnation, &sum);
+    return sum.in_progress == 0;
+}
+
+static void take_over(struct hf_publisher *p, const struct hf_plan *plan)
+{
+    char owner[HF_SLOT_OWNER];
+
+    memcpy(p->probe_token, plan->probe_token, sizeof(p->probe_token));
+    for (uint32_t i = 0; i < plan->n_services; i++) {
+        const struct hf_plan_service *s = &hf_plan_services(plan)[i];
+        hf_slot_table_restore(&p->services, s->slot, s->incarnation,
+                              hf_str_copy(hf_plan_str(plan, s->name), owner, sizeof(owner)), 0,
+                              false);
+    }
+    for (uint32_t i = 0; i < plan->n_endpoints; i++) {
+        const struct hf_plan_endpoint *ep = &hf_plan_endpoints(plan)[i];
+        hf_slot_table_restore(&p->endpoints, ep->slot, ep->incarnation,
+                              hf_str_copy(hf_plan_str(plan, ep->id), owner, sizeof(owner)),
+                              ep->address.port, ep->state == HF_ENDPOINT_READY);
+    }
+}
+
+bool hf_publisher_was_ready(const struct hf_publisher *p, const char *instance)
+{
+    for (uint32_t i = 0; i < p->endpoints.n; i++) {
+        const struct hf_slot_entry *e = &p->endpoints.entry[i];
+        if (e->state == HF_SLOT_IS_USED && strcmp(e->owner, instance) == 0)
+            return e->was_ready;
+    }
+    return false;
+}
+
+bool hf_publisher_port_in_use(const struct hf_publisher *p, uint16_t port)
+{
+    hf_slot_table_reap(&((struct hf_publisher *)p)->endpoints, endpoint_gone, (void *)p);
+    for (uint32_t i = 0; i < p->endpoints.n; i++) {
+        const struct hf_slot_entry *e = &p->endpoints.entry[i];
+        if (e->state != HF_SLOT_IS_FREE && e->port == port)
+            return true;
+    }
+    return false;
+}
+
+/* ---- building ---- */
+
+static uint32_t ms(struct hf_duration d)
+{
+    int64_t v = (d.ns + HF_NS_PER_MS - 1) / HF_NS_PER_MS;
+
+    return v > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)v;
+}
+
+static struct hf_plan_gateway gateway_part(const struct hf_config *c)
+{
+    const struct hf_config_gateway *g = &c->gateway;
+    struct hf_plan_gateway part = {
+        .body = g->limits.body,
+        .line = g->limits.line,
+        .head = g->limits.head,
+        .fields = g->limits.fields,
+        .header_ms = ms(g->timeout.header),
+        .idle_ms = ms(g->timeout.idle),
+        .progress_ms = ms(g->timeout.body),
+        .lame_duck_ms = ms(g->lame_duck),
+        .drain_ms = ms(g->drain),
+        .connections = g->limits.connections,
+        .n_trusted = (uint32_t)g->n_trusted_proxies,
+    };
+
+    for (uint32_t i = 0; i < part.n_trusted; i++)
+        part.trusted[i] = g->trusted_proxies[i];
+    return part;
+}
+
+static struct hf_plan_service service_part(const struct hf_config_service *c)
+{
+    return (struct hf_plan_service){
+        .connect_ms = ms(c->timeout.connect),
+        .try_ms = ms(c->timeout.try),
+        .response_ms = ms(c->timeout.response),
+        .idle_ms = ms(c->timeout.idle),
+        .hold_ms = ms(c->hold.time),
+        .hold_requests = c->hold.requests,
+        .eject_failures = c->eject.failures,
+        .eject_ms = ms(c->eject.time),
+        .eject_max_ms = ms(c->eject.max),
+        .retry_attempts = (uint8_t)c->retry.attempts,
+        .retry_percent = (uint8_t)(c->retry.budget / 100),
+        .retry_on_500 = c->retry.on_500,
+    };
+}
+
+static bool in_plan(const struct hf_instance *i, uint8_t *ret_state)
+{
+    switch (i->state) {
+    case HF_INSTANCE_READY:
+        *ret_state = HF_ENDPOINT_READY;
+        return true;
+    case HF_INSTANCE_DRAINING:
+        *ret_state = HF_ENDPOINT_DRAINING;
+        return true;
+    case HF_INSTANCE_EJECTED:
+        *ret_state = HF_ENDPOINT_EJECTED;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static struct hf_plan_text text(struct hf_publisher *p, const char *s)
+{
+    return hf_plan_builder_text(p->builder, hf_str(s));
+}
+
+static int add_endpoint(struct hf_publisher *p, struct hf_instance *i)
+{
+    struct hf_plan_endpoint ep = {.address = i->address, .weight = (uint16_t)i->weight};
+    int rc;
+
+    if (!in_plan(i, &ep.state))
+        return 0;
+    rc = hf_slot_table_get(&p->endpoints, i->id, i->address.port, &ep.slot);
+    if (rc)
+        return rc;
+    ep.incarnation = p->endpoints.entry[ep.slot].incarnation;
+    i->endpoint_slot = ep.slot;
+    i->incarnation = ep.incarnation;
+    ep.flags = (uint8_t)((i->candidate ? HF_ENDPOINT_CANDIDATE : 0) |
+                         (i->process ? HF_ENDPOINT_PROCESS : 0));
+    ep.id = text(p, i->id);
+    ep.version = text(p, i->version);
+    ep.node = text(p, i->node);
+    rc = hf_plan_builder_endpoint(p->builder, &ep);
+    return rc < 0 ? rc : 0;
+}
+
+static int add_routes(struct hf_publisher *p, const struct hf_config_service *c, uint32_t service)
+{
+    for (size_t i = 0; i < c->n_route; i++) {
+        struct hf_plan_route r = {.host = text(p, c->route[i].host),
+                                  .prefix = text(p, c->route[i].path),
+                                  .service = service};
+        int rc = hf_plan_builder_route(p->builder, &r);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* A service that left the configuration has no routes any more, but keeps what drains. */
+static int add_service(struct hf_publisher *p, struct hf_service *s)
+{
+    struct hf_plan_service part =
+        s->config ? service_part(s->config) : (struct hf_plan_service){.idle_ms = 60000};
+    int index, rc = hf_slot_table_get(&p->services, s->name, 0, &part.slot);
+
+    if (rc)
+        return rc;
+    part.incarnation = p->services.entry[part.slot].incarnation;
+    s->plan_slot = part.slot;
+    s->plan_incarnation = part.incarnation;
+    part.name = text(p, s->name);
+    part.candidate_share = (uint16_t)s->candidate_share;
+    index = hf_plan_builder_service(p->builder, &part);
+    if (index < 0)
+        return index;
+    HF_LIST_EACH(l, &s->instances) {
+        rc = add_endpoint(p, hf_instance_at(l));
+        if (rc)
+            return rc;
+    }
+    return s->config ? add_routes(p, s->config, (uint32_t)index) : 0;
+}
+
+static int build(struct hf_publisher *p, struct hf_plan **ret, struct hf_error *e)
+{
+    struct hf_plan_gateway gateway = gateway_part(p->config);
+    int rc;
+
+    hf_slot_table_reap(&p->endpoints, endpoint_gone, p);
+    hf_slot_table_reap(&p->services, service_gone, p);
+    hf_slot_table_unmark(&p->endpoints);
+    hf_slot_table_unmark(&p->services);
+    hf_plan_builder_begin(p->builder, &gateway);
+    HF_LIST_EACH(l, hf_catalog_services(p->catalog)) {
+        rc = add_service(p, hf_service_at(l));
+        if (rc)
+            return hf_error_set(e, rc,
+                                "the board's capacity is used up (board.services, "
+                                "board.endpoints, board.routes)");
+    }
+    rc = hf_plan_builder_finish(p->builder, ret, e);
+    if (rc)
+        return rc;
+    memcpy((*ret)->boot_id, p->boot_id, sizeof(p->boot_id));
+    memcpy((*ret)->probe_token, p->probe_token, sizeof(p->probe_token));
+    return 0;
+}
+
+uint64_t hf_publisher_publish(struct hf_publisher *p)
+{
+    uint64_t generation;
+    struct hf_error e;
+
+    hf_timer_stop(&p->publish_soon);
+    if (!p->config)
+        return 0;
+    if (build(p, &p->current, &e)) {
+        if (!p->exceeded)
+            hf_err("cannot publish a new plan, the last one stays: %s", e.text);
+        p->exceeded = true;
+        p->current = NULL;
+        return 0;
+    }
+    p->exceeded = false;
+    generation = hf_board_publish(p->board, p->current);
+    hf_slot_table_sweep(&p->endpoints, generation);
+    hf_slot_table_sweep(&p->services, generation);
+    if (!hf_timer_armed(&p->write_soon))
+        hf_timer_after(p->loop, &p->write_soon, hf_ms(DISK_DELAY_MS));
+    return generation;
+}
+
+static void on_publish_soon(struct hf_timer *t)
+{
+    (void)hf_publisher_publish(HF_CONTAINER(t, struct hf_publisher, publish_soon));
+}
+
+static void on_change(struct hf_catalog_observer *o, const struct hf_change *change)
+{
+    struct hf_publisher *p = HF_CONTAINER(o, struct hf_publisher, observer);
+
+    (void)change;
+    if (!hf_timer_armed(&p->publish_soon))
+        hf_timer_after(p->loop, &p->publish_soon, hf_ms(0));
+}
+
+/* ---- the plan on disk ---- */
+
+static int write_file(const char *path, const void *bytes, size_t n)
+{
+    HF_AUTOCLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return HF_EIO;
+    for (size_t done = 0; done < n;) {
+        ssize_t w = write(fd, (const char *)bytes + done, n - done);
+        if (w < 0 && errno != EINTR)
+            return HF_EIO;
+        done += w > 0 ? (size_t)w : 0;
+    }
+    return fsync(fd) < 0 ? HF_EIO : 0;
+}
+
+static void write_plan(struct hf_publisher *p)
+{
+    char path[HF_PATH_SIZE + 16], next[HF_PATH_SIZE + 16];
+
+    if (!p->current)
+        return;
+    snprintf(path, sizeof(path), "%s/plan", p->state);
+    snprintf(next, sizeof(next), "%s/plan.next", p->state);
+    if (write_file(next, p->current, p->current->size) || rename(next, path) < 0) {
+        if (!p->disk_failing)
+            hf_err("cannot write %s, a cold start would use an older plan: %s", path,
+                   strerror(errno));
+        p->disk_failing = true;
+        return;
+    }
+    p->disk_failing = false;
+}
+
+static void on_write_soon(struct hf_timer *t)
+{
+    write_plan(HF_CONTAINER(t, struct hf_publisher, write_soon));
+}
+
+/* ---- life ---- */
+
+int hf_publisher_new(struct hf_loop *loop, struct hf_board *board, struct hf_catalog *catalog,
+                     const char *state, struct hf_publisher **ret, struct hf_error *e)
+{
+    const struct hf_board_capacity *c = hf_board_capacity(board);
+    struct hf_publisher *p = hf_alloc(sizeof(*p));
+    HF_AUTOFREE void *image = hf_alloc(hf_plan_capacity(c));
+
+    p->loop = loop;
+    p->board = board;
+    p->catalog = catalog;
+    snprintf(p->state, sizeof(p->state), "%s", state);
+    hf_timer_init(&p->publish_soon, on_publish_soon);
+    hf_timer_init(&p->write_soon, on_write_soon);
+    p->builder = hf_plan_builder_new(c);
+    hf_slot_table_init(&p->services, c->services);
+    hf_slot_table_init(&p->endpoints, c->endpoints);
+    hf_random_secret(p->probe_token, sizeof(p->probe_token));
+    if (hf_boot_id(p->boot_id)) {
+        hf_publisher_free(p);
+        return hf_error_set(e, HF_EIO, "cannot read the boot id of this machine");
+    }
+    if (hf_board_generation(board) && hf_board_read_plan(board, image, e) == 0)
+        take_over(p, image);
+    for (size_t i = 0; i < sizeof(p->probe_token); i++)
+        snprintf(p->token_text + 2 * i, 3, "%02x", p->probe_token[i]);
+    p->observer.on_change = on_change;
+    hf_catalog_observe(catalog, &p->observer);
+    *ret = p;
+    return 0;
+}
+
+struct hf_publisher *hf_publisher_free(struct hf_publisher *p)
+{
+    if (!p)
+        return NULL;
+    if (p->observer.on_change)
+        hf_catalog_unobserve(p->catalog, &p->observer);
+    if (hf_timer_armed(&p->write_soon))
+        write_plan(p);
+    hf_timer_done(&p->publish_soon);
+    hf_timer_done(&p->write_soon);
+    hf_plan_builder_free(p->builder);
+    hf_slot_table_done(&p->services);
+    hf_slot_table_done(&p->endpoints);
+    hf_config_unref(p->config);
+    return hf_free(p);
+}
+
+void hf_publisher_configure(struct hf_publisher *p, struct hf_config *config)
+{
+    struct hf_config *old = p->config;
+
+    p->config = hf_config_ref(config);
+    hf_config_unref(old);
+}
+
+const char *hf_publisher_probe_token(const struct hf_publisher *p)
+{
+    return p->token_text;
+}
+
+uint64_t hf_publisher_generation(const struct hf_publisher *p)
+{
+    return hf_board_generation(p->board);
+}
+
+struct hf_wall hf_publisher_made(const struct hf_publisher *p)
+{
+    return (struct hf_wall){p->current ? p->current->made_wall_ns : 0};
+}
