@@ -214,7 +214,7 @@ static int add_service(struct hf_publisher *p, struct hf_service *s)
     index = hf_plan_builder_service(p->builder, &part);
     if (index < 0)
         return index;
-    HF_LIST_EACH(l, &s->instances) {
+    HF_LIST_EACH (l, &s->instances) {
         rc = add_endpoint(p, hf_instance_at(l));
         if (rc)
             return rc;
@@ -232,7 +232,7 @@ static int build(struct hf_publisher *p, struct hf_plan **ret, struct hf_error *
     hf_slot_table_unmark(&p->endpoints);
     hf_slot_table_unmark(&p->services);
     hf_plan_builder_begin(p->builder, &gateway);
-    HF_LIST_EACH(l, hf_catalog_services(p->catalog)) {
+    HF_LIST_EACH (l, hf_catalog_services(p->catalog)) {
         rc = add_service(p, hf_service_at(l));
         if (rc)
             return hf_error_set(e, rc,

@@ -1,11 +1,10 @@
 /* controller/publisher.h - makes the plan of the catalogue and the configuration, and publishes it.
  *
  * Owns the board's slots: which service and which instance has which live counters. A slot is given
- * away again only when every live gateway has acknowledged a plan without its owner and nothing is in
- * flight there. A new controller takes the slots over from the plan that stands on the board, so that
- * users notice nothing of the change.
- * The plan also goes to STATE/plan, for a gateway that starts while no controller can.
- * Runs in: controller, on its loop's thread. */
+ * away again only when every live gateway has acknowledged a plan without its owner and nothing is
+ * in flight there. A new controller takes the slots over from the plan that stands on the board, so
+ * that users notice nothing of the change. The plan also goes to STATE/plan, for a gateway that
+ * starts while no controller can. Runs in: controller, on its loop's thread. */
 #pragma once
 #include "board/board.h"
 #include "catalog/catalog.h"
@@ -27,8 +26,9 @@ bool hf_publisher_was_ready(const struct hf_publisher *p, const char *instance);
 /* From now on plans are made, of this configuration; keeps a reference. */
 void hf_publisher_configure(struct hf_publisher *p, struct hf_config *config);
 
-/* Publishes the catalogue as it is at this moment. Returns the generation; 0 if that is not possible
- * (before the first hf_publisher_configure(), or capacities are exceeded, which is logged). */
+/* Publishes the catalogue as it is at this moment. Returns the generation; 0 if that is not
+ * possible (before the first hf_publisher_configure(), or capacities are exceeded, which is
+ * logged). */
 uint64_t hf_publisher_publish(struct hf_publisher *p);
 
 /* Does a live slot still belong to an endpoint on this port of this machine? */

@@ -2,7 +2,8 @@
  *
  *   free -> used -> leaving (out of the plan, not yet known to all gateways) -> free
  *
- * Incarnations are random, so that a slot's counters are never taken for those of its last owner. */
+ * Incarnations are random, so that a slot's counters are never taken for those of its last owner.
+ */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,9 +14,9 @@ enum { HF_SLOT_OWNER = 160 };
 
 struct hf_slot_entry {
     enum { HF_SLOT_IS_FREE, HF_SLOT_IS_USED, HF_SLOT_IS_LEAVING } state;
-    bool marked;         /* seen in the plan that is being made */
-    bool was_ready;      /* taken over from an earlier plan, ready there */
-    uint16_t port;       /* of the endpoint */
+    bool marked;    /* seen in the plan that is being made */
+    bool was_ready; /* taken over from an earlier plan, ready there */
+    uint16_t port;  /* of the endpoint */
     uint32_t incarnation;
     uint64_t generation; /* leaving: of the first plan without it */
     char owner[HF_SLOT_OWNER];
@@ -37,7 +38,8 @@ void hf_slot_table_restore(struct hf_slot_table *t, uint32_t slot, uint32_t inca
 HF_MUST_CHECK int hf_slot_table_get(struct hf_slot_table *t, const char *owner, uint16_t port,
                                     uint32_t *ret_slot);
 
-/* Before a plan is made: nothing is marked. After it was published: what is not marked is leaving. */
+/* Before a plan is made: nothing is marked. After it was published: what is not marked is leaving.
+ */
 void hf_slot_table_unmark(struct hf_slot_table *t);
 void hf_slot_table_sweep(struct hf_slot_table *t, uint64_t generation);
 
