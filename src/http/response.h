@@ -1,6 +1,6 @@
 /* http/response.h - reads one response from the bytes of a connection as they come: head, framing,
  * body. For http/client.c; no I/O here, so it can be tested and fuzzed alone.
- * Owner: the caller. Bounded: a head has HF_H1_LIMITS_CONTROL; body data is passed on, not kept. */
+ * Owner: the caller. Bounded: hf_h1_limits_control for heads; body data is passed on, not kept. */
 #pragma once
 #include "http/h1_chunk.h"
 #include "http/h1_framing.h"
