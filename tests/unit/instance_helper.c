@@ -1,5 +1,6 @@
 /* instance_helper MODE ... - a process for the tests of the orchestrator to start.
  *   report           prints what it was started with, a line each
+ *   describe         the same, then waits to be killed
  *   wait             says "ready" and waits to be killed
  *   stubborn         the same, deaf to SIGTERM
  *   tree             the same, with a child in its session that is deaf to SIGTERM
@@ -77,6 +78,10 @@ int main(int argc, char **argv)
 
     if (strcmp(mode, "report") == 0)
         return report(argc, argv);
+    if (strcmp(mode, "describe") == 0) {
+        report(argc, argv);
+        wait_for_signal();
+    }
     if (strcmp(mode, "wait") == 0)
         wait_for_signal();
     if (strcmp(mode, "stubborn") == 0) {

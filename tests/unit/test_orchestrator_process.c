@@ -95,11 +95,13 @@ static void controller_starts(struct hf_config *config_take)
                                                         .on_retired = on_retired,
                                                         .on_crash_loop = on_crash_loop,
                                                         .on_stopped = on_stopped}};
+    struct hf_service *s;
     struct hf_error e = {0};
 
     assert_int_equal(hf_loop_new(&loop, &e), 0);
     assert_int_equal(hf_store_open("sqlite", folder, loop, &store, &e), 0);
     catalog = hf_catalog_new();
+    assert_int_equal(hf_catalog_service_add(catalog, "orders", &s), 0);
     options.loop = loop;
     options.store = store;
     options.catalog = catalog;
@@ -230,15 +232,15 @@ static void slots_are_filled_over_the_nodes(void **state)
     char expected[64];
 
     (void)state;
-    controller_starts(orders(2, "report"));
-    WAIT_UNTIL(runs(current(1)) || current(1).state == HF_PROCESS_GONE);
+    controller_starts(orders(2, "describe"));
+    WAIT_UNTIL(runs(current(1)) && runs(current(2)));
     one = current(1);
     two = current(2);
     assert_string_equal(one.node, "a");
     assert_string_equal(two.node, "b");
     assert_int_not_equal(one.port, two.port);
     assert_true(strncmp(one.id, "orders-1-", 9) == 0 && strlen(one.id) == 13);
-    WAIT_UNTIL(has_said(one.id, "user "));
+    WAIT_UNTIL(has_said(one.id, "ready"));
     snprintf(expected, sizeof(expected), "environment MODE=a-%u\n", one.port);
     assert_true(has_said(one.id, expected));
     snprintf(expected, sizeof(expected), "environment PORT=%u\n", one.port);
@@ -297,7 +299,7 @@ static void what_cannot_be_run_says_why(void **state)
     (void)state;
     controller_starts(parse("  orders:\n"
                             "    route: [{ path: / }]\n"
-                            "    command: [./orders]\n"
+                            "    command: [./orders, \"{port}\"]\n"
                             "    version: \"1\"\n"));
     WAIT_UNTIL(slot_of(1).current[0] && shown(slot_of(1).current)->state == HF_INSTANCE_FAILED);
     assert_non_null(
@@ -553,8 +555,10 @@ static void a_record_that_does_not_check_out_is_refused(void **state)
     struct hf_error e = {0};
 
     (void)state;
-    controller_starts(orders(1, "exit, \"1\""));
-    WAIT_UNTIL(crash_count == 1 && hf_store_pending(store) == 0);
+    controller_starts(orders(1, "wait"));
+    WAIT_UNTIL(runs(current(1)) && hf_store_pending(store) == 0);
+    kill(current(1).pid, SIGKILL);
+    waitpid(current(1).pid, NULL, 0);
     controller_ends();
     edit_record("\"slots\":[{\"ordinal\":", "\"slots\":[{\"ordinal\":0");
     assert_int_equal(hf_loop_new(&loop, NULL), 0);
@@ -580,7 +584,8 @@ static void slots_too_many_and_services_gone_are_retired(void **state)
     WAIT_UNTIL(retired_count == 1);
     assert_true(strncmp(retired[0], "orders-2-", 9) == 0);
     assert_int_equal(hf_orchestrator_slots(o, "orders", NULL, 0), 1);
-    next = parse("  carts:\n    route: [{ path: / }]\n    command: [/bin/sleep, \"600\"]\n"
+    next = parse("  carts:\n    route: [{ path: / }]\n    command: [\"" INSTANCE_HELPER
+                 "\", wait, \"{port}\"]\n"
                  "    version: \"1\"\n");
     hf_orchestrator_configure(o, next);
     hf_config_unref(next);
