@@ -18,6 +18,7 @@ struct hf_account {
     struct hf_ledger *ledger;
     uint64_t revision; /* of the kept state; 0: there is none */
     bool keeping;      /* a put is in flight */
+    bool owed;         /* it was not kept after the last tick: the ledger was not durable yet */
     bool superseded;   /* a later term has the document */
     int warned;        /* the last refusal that was told */
 };
@@ -189,7 +190,8 @@ static void keep(struct hf_account *a)
     HF_AUTOFREE char *text = NULL;
     struct hf_store_op op;
 
-    if (a->keeping || a->superseded || hf_ledger_pending(a->ledger))
+    a->owed = hf_ledger_pending(a->ledger) > 0;
+    if (a->owed || a->keeping || a->superseded)
         return;
     text = state_text(a);
     op = put_op(a, text);
@@ -203,7 +205,8 @@ void hf_account_tick(struct hf_account *a, struct hf_wall now)
 
     if (a->state.stopped)
         return;
-    keep(a); /* as of the last tick, whose records are durable by now */
+    if (a->owed)
+        keep(a); /* as of the last tick, whose records are durable by now */
     if (hf_ledger_error(a->ledger)->code)
         tell_refusal(a, hf_ledger_error(a->ledger));
     hf_ledger_flush(a->ledger);
@@ -212,6 +215,7 @@ void hf_account_tick(struct hf_account *a, struct hf_wall now)
             book_service(a, a->state.services[i], second, false);
     }
     hf_claims_prune(&a->state.claims, second - HF_STATE_WINDOW);
+    keep(a);
 }
 
 /* An own put may be in flight, unanswered: then the conflict shows the revision it made. */
@@ -384,14 +388,18 @@ static void catch_up(struct hf_state *state, const struct hf_ledger_view *view)
     }
 }
 
+/* Durable at once: or the stop would be booked again, and longer, if this controller is killed. */
 static void book_stop(struct hf_account *a)
 {
     static const struct hf_claim stop = {
         .event = "stop", .cause = HF_CAUSE_UNKNOWN, .planned = true};
+    struct hf_error e;
 
     for (size_t i = 0; i < a->state.services_n; i++)
         book_blind(a, a->state.services[i], hf_wall_seconds(a->config.now), HF_SECOND_DOWN, &stop);
     a->state.stopped = false;
+    if (hf_ledger_flush_wait(a->ledger, &e) || keep_wait(a, &e))
+        warn(a, e.text);
 }
 
 int hf_account_open(const struct hf_account_config *config, struct hf_account **ret,

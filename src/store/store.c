@@ -93,37 +93,38 @@ static void fail_all(struct job **jobs, size_t n, const struct hf_error *e)
     }
 }
 
-static int run_together(struct hf_backend *b, struct job **jobs, size_t n)
+/* Returns false if nothing of the batch was kept though each may do better alone. */
+static bool run_together(struct hf_backend *b, struct job **jobs, size_t n)
 {
     struct hf_error e = {0};
     bool writes = false;
-    int rc;
 
     for (size_t i = 0; i < n; i++)
         writes = writes || hf_store_verb_writes(jobs[i]->op.verb);
-    rc = b->type->begin(b, writes, &e);
-    if (rc == 0) {
-        for (size_t i = 0; i < n; i++)
-            b->type->run(b, &jobs[i]->op, &jobs[i]->answer);
-        rc = b->type->commit(b, &e);
-    }
-    /* The text of the one that broke the batch says more than that it is broken. */
-    if (rc && n == 1 && jobs[0]->answer.error.code)
-        e = jobs[0]->answer.error;
-    if (rc)
+    if (b->type->begin(b, writes, &e)) {
         fail_all(jobs, n, &e);
-    return rc;
+        return true;
+    }
+    for (size_t i = 0; i < n; i++)
+        b->type->run(b, &jobs[i]->op, &jobs[i]->answer);
+    if (b->type->commit(b, &e) == 0)
+        return true;
+    /* The text of the one that broke the batch says more than that it is broken. */
+    if (n == 1 && jobs[0]->answer.error.code)
+        e = jobs[0]->answer.error;
+    fail_all(jobs, n, &e);
+    return n == 1;
 }
 
-/* If a batch fails as a whole (a disk that is full for one of them), nothing of it was kept, and
- * each is tried alone: so each gets the answer that it deserves. */
+/* If a batch fails as a whole (a disk that is full for one of them), each is tried alone: so each
+ * gets the answer that it deserves. */
 static void run_batch(struct hf_backend *b, struct job **jobs, size_t n)
 {
-    if (run_together(b, jobs, n) == 0 || n == 1)
+    if (run_together(b, jobs, n))
         return;
     for (size_t i = 0; i < n; i++) {
         hf_store_answer_done(&jobs[i]->answer);
-        (void)!run_together(b, &jobs[i], 1);
+        run_together(b, &jobs[i], 1);
     }
 }
 
