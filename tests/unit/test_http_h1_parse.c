@@ -345,6 +345,15 @@ static void methods_are_known(void **state)
     }
 }
 
+static bool allowed(int where, int b)
+{
+    if (where == 0)
+        return b > 0x20 && b < 0x7f && !strchr("\"#<>", b);
+    if (where == 1) /* a colon ends the name */
+        return b > 0x20 && b < 0x7f && !strchr("\"(),/;<=>?@[\\]{}", b);
+    return b == '\t' || (b >= 0x20 && b != 0x7f);
+}
+
 /* Of each byte that a value, a name and a target may hold, at each place of a block of 16. */
 static void each_byte_is_judged_alike_everywhere(void **state)
 {
@@ -353,7 +362,6 @@ static void each_byte_is_judged_alike_everywhere(void **state)
     (void)state;
     for (int where = 0; where < 3; where++) {
         for (int b = 0; b < 256; b++) {
-            ssize_t first = 0;
             for (int at = 0; at < 34; at++) {
                 static const char *const parts[3][2] = {
                     {"GET /", " HTTP/1.0\r\n\r\n"},
@@ -367,10 +375,8 @@ static void each_byte_is_judged_alike_everywhere(void **state)
                 text[n + (size_t)at] = (char)b;
                 memcpy(text + n + 40, parts[where][1], tail);
                 rc = parse_exact(hf_h1_parse_request, text, n + 40 + tail, &scanned);
-                if (at == 0)
-                    first = rc;
-                assert_int_equal(rc, first);
                 assert_true(rc != 0);
+                assert_int_equal(rc > 0, allowed(where, b));
             }
         }
     }
