@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/cli.h"
 #include "config/config.h"
 #include "config/setup.h"
 #include "controller/controller.h"
@@ -94,8 +95,5 @@ int main(int argc, char **argv)
         if (strcmp(argv[0], roles[i].argv0) == 0)
             return roles[i].main(argc, argv);
     }
-    if (argc >= 4 && strcmp(argv[1], "run") == 0 && strcmp(argv[2], "-c") == 0)
-        return hf_keeper_run(argv[3], argc > 4 && strcmp(argv[4], "--keep-instances") == 0);
-    puts("holdfast " HF_VERSION);
-    return 0;
+    return hf_cli_main(argc, argv, hf_keeper_run);
 }
