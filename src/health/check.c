@@ -55,8 +55,7 @@ static struct check *check_at(struct hf_link *l)
 
 static struct check *find(const struct hf_health *h, const struct hf_instance *i)
 {
-    HF_LIST_EACH(it, &h->checks)
-    {
+    HF_LIST_EACH (it, &h->checks) {
         if (check_at(it)->i == i)
             return check_at(it);
     }
@@ -133,8 +132,7 @@ static bool is_last(const struct hf_instance *i)
 {
     if (i->candidate || i->state != HF_INSTANCE_READY)
         return false;
-    HF_LIST_EACH(it, &i->service->instances)
-    {
+    HF_LIST_EACH (it, &i->service->instances) {
         const struct hf_instance *other = hf_instance_at(it);
         if (other != i && other->state == HF_INSTANCE_READY && !other->candidate)
             return false;
@@ -316,8 +314,7 @@ static struct hf_duration timeout_of(const struct check *c, const struct hf_conf
 
     if (c->i->state != HF_INSTANCE_STARTING || !c->i->process)
         return policy->timeout;
-    left = (struct hf_duration){policy->start.ns -
-                                hf_mono_sub(hf_mono_now(), c->i->since).ns};
+    left = (struct hf_duration){policy->start.ns - hf_mono_sub(hf_mono_now(), c->i->since).ns};
     if (left.ns < hf_ms(DEADLINE_MIN_MS).ns)
         left = hf_ms(DEADLINE_MIN_MS);
     return left.ns < policy->timeout.ns ? left : policy->timeout;
@@ -415,10 +412,8 @@ struct hf_health *hf_health_new(struct hf_loop *loop, struct hf_catalog *catalog
     h->observer.on_change = on_change;
     hf_link_init(&h->checks);
     hf_random_init(&h->random);
-    HF_LIST_EACH(at, hf_catalog_services(catalog))
-    {
-        HF_LIST_EACH(it, &hf_service_at(at)->instances)
-        {
+    HF_LIST_EACH (at, hf_catalog_services(catalog)) {
+        HF_LIST_EACH (it, &hf_service_at(at)->instances) {
             add(h, hf_instance_at(it));
         }
     }
@@ -431,8 +426,7 @@ struct hf_health *hf_health_free(struct hf_health *h)
     if (!h)
         return NULL;
     hf_catalog_unobserve(h->catalog, &h->observer);
-    HF_LIST_EACH(it, &h->checks)
-    {
+    HF_LIST_EACH (it, &h->checks) {
         drop(check_at(it));
     }
     hf_free(h);
