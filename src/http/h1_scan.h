@@ -151,12 +151,12 @@ static inline __attribute__((always_inline)) bool hf_scan_same(const char *p, co
     if (n >= 8) {
         if (n > 16 && hf_scan_lower8(p + 8) != hf_scan_lower8(name + 8))
             return false;
-        return hf_scan_lower8(p + n - 8) == hf_scan_lower8(name + n - 8) &&
+        return hf_scan_lower8(p + (n - 8)) == hf_scan_lower8(name + (n - 8)) &&
                hf_scan_lower8(p) == hf_scan_lower8(name);
     }
     if (n >= 4)
         return hf_scan_lower4(p) == hf_scan_lower4(name) &&
-               hf_scan_lower4(p + n - 4) == hf_scan_lower4(name + n - 4);
+               hf_scan_lower4(p + (n - 4)) == hf_scan_lower4(name + (n - 4));
     for (size_t i = 0; i < n; i++) {
         if ((p[i] | 0x20) != name[i])
             return false;
