@@ -6,13 +6,14 @@
  * And: as long as gateways keep turning and requests end, every drain ends.
  *
  * What stands for what:
- *   plan_*, image_*           src/board/plan.c, board.c  two images and the current generation
+ *   plan_*, image_*           src/board/board.c          two images and the current generation
  *   claimed[]                 src/board/board.c          which live slot belongs to a gateway
  *   ack[], count[]            src/board/live.c           generations and counts, one writer each
  *   read_generations/_counts  src/board/sum.c            the drain check
- *   proctype worker           src/gateway/     one thread: switch, acknowledge, pick, count
- *   proctype keeper           src/keeper/      claim, exec, reap, hand-over
- *   proctype controller       src/controller/  publish, wait for the acknowledgement, stop, reuse
+ *   proctype worker           src/gateway/snapshot.c, worker.c (switch and acknowledge at the top
+ *                             of a turn), attempt.c (pick, count, end of the count)
+ *   proctype keeper           src/keeper/keeper.c        claim, exec, reap, hand-over
+ *   proctype controller       src/controller/publisher.c publish, wait, stop, reuse
  *   proctype accident         kill -9 of a gateway or of the controller, at any step
  *
  * Each store to shared memory is a step of its own. The model allows more than the code does: a
