@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "config/placeholder.h"
+#include "config/values.h"
 
 static const char *plural(uint64_t n)
 {
@@ -64,19 +65,17 @@ static void check_listeners(const struct hf_config *c, const struct hf_yaml *roo
                             struct hf_config_errors *errors)
 {
     const struct hf_yaml *admin = hf_yaml_get(hf_yaml_get(root, "admin"), "listen");
-    struct listener *l = hf_alloc_array(c->gateway.n_listen + 1, sizeof(*l));
-    size_t n = 0;
+    size_t n = c->gateway.n_listen + 1;
+    struct listener *l = hf_alloc_array(n, sizeof(*l));
 
-    for (; n < c->gateway.n_listen; n++) {
-        l[n].address = c->gateway.listen[n].address;
-        l[n].place = c->gateway.listen[n].place;
-        snprintf(l[n].key, sizeof(l[n].key), "gateway.listen[%zu]", n);
-    }
-    l[n].address = c->admin.listen;
+    l[0] = (struct listener){.address = c->admin.listen, .key = "admin.listen"};
     if (admin)
-        l[n].place = (struct hf_config_place){admin->line, admin->column};
-    snprintf(l[n].key, sizeof(l[n].key), "admin.listen");
-    n++;
+        l[0].place = (struct hf_config_place){admin->line, admin->column};
+    for (size_t i = 1; i < n; i++) {
+        const struct hf_config_listener *from = &c->gateway.listen[i - 1];
+        l[i] = (struct listener){.address = from->address, .place = from->place};
+        snprintf(l[i].key, sizeof(l[i].key), "gateway.listen[%zu]", i - 1);
+    }
     check_collisions(l, n, errors);
     for (size_t i = 0; i < n && has_processes(c); i++) {
         if (l[i].address.port >= c->ports.first && l[i].address.port <= c->ports.last)
@@ -166,11 +165,11 @@ static void check_capacity(const struct hf_config *c, const struct hf_yaml *root
     for (size_t i = 0; i < HF_COUNT(rows); i++) {
         if (rows[i].have && rows[i].need > rows[i].have)
             hf_config_errors_add(errors, services->key->line, services->key->column,
-                                 "services need %llu %s%s, and %s has room for %llu; expected a "
-                                 "larger %s or fewer services",
+                                 "services need %llu %s%s, and %s has room for %llu; expected more "
+                                 "room there, or fewer services",
                                  (unsigned long long)rows[i].need, rows[i].what,
                                  plural(rows[i].need), rows[i].key,
-                                 (unsigned long long)rows[i].have, rows[i].key);
+                                 (unsigned long long)rows[i].have);
     }
     check_routes(c, routes, errors);
 }
@@ -227,10 +226,14 @@ static void check_kind(const struct check *k)
         wrong(k, k->map->key, "has a version but no command; expected both");
 }
 
+/* An unknown placeholder is an error already, and probably meant to be this one. */
 static bool names_port(const struct hf_config_version *v)
 {
+    struct hf_str unknown;
+
     for (size_t i = 0; i < v->command.n; i++) {
-        if (hf_placeholder_has(v->command.argv[i], "port"))
+        if (hf_placeholder_has(v->command.argv[i], "port") ||
+            !hf_placeholder_check(v->command.argv[i], &unknown))
             return true;
     }
     for (size_t i = 0; i < v->n_environment; i++) {
@@ -267,8 +270,8 @@ static void check_environment(const struct check *k, const struct hf_yaml *envir
     for (const struct hf_yaml *e = environment->first; e; e = e->next) {
         bool value = hf_yaml_get(e, "value"), file = hf_yaml_get(e, "file");
         if (e->kind == HF_YAML_MAP && value == file)
-            wrong(k, e, ".environment.%.64s has %s value and file; expected one of the two",
-                  e->key->text, value ? "both" : "neither");
+            wrong(k, e, ".environment.%.64s has %s; expected one of the two", e->key->text,
+                  value ? "both value and file" : "neither value nor file");
     }
 }
 
@@ -286,9 +289,12 @@ static void check_policy(const struct check *k)
     if (s->health.tcp && path)
         wrong(k, path->key, ".health.path is given, and tcp is true; expected one of the two");
     if (s->eject.time.ns > s->eject.max.ns) {
+        char time[32], most[32];
         eject = hf_yaml_get(k->map, "eject");
         wrong(k, eject ? eject->key : k->map->key,
-              ".eject.time is above eject.max; expected it to be at most that");
+              ".eject.time is %s, and eject.max %s; expected a time of at most that",
+              hf_duration_exact(hf_duration_ms(s->eject.time), time, sizeof(time)),
+              hf_duration_exact(hf_duration_ms(s->eject.max), most, sizeof(most)));
     }
 }
 
@@ -302,8 +308,8 @@ static void check_smoke(const struct check *k)
     for (const struct hf_yaml *e = smoke->first; e; e = e->next, i++) {
         bool get = hf_yaml_get(e, "get"), post = hf_yaml_get(e, "post");
         if (e->kind == HF_YAML_MAP && get == post)
-            wrong(k, e, ".release.smoke[%u] has %s get and post; expected one of the two", i,
-                  get ? "both" : "neither");
+            wrong(k, e, ".release.smoke[%u] has %s; expected one of the two", i,
+                  get ? "both get and post" : "neither get nor post");
     }
 }
 

@@ -173,7 +173,7 @@ static const struct hf_section route_section = {
 static const struct hf_row variable_rows[] = {
     {"value", HF_ROW_TEXT, FIELD(struct hf_config_variable, value), WITHIN(0, 32768),
      .check = hf_template_check, .secret = true,
-     .expected = "a text of at most 32768 bytes; known placeholders are " EXPECTED_PLACEHOLDER,
+     .expected = "a text of at most 32768 bytes, with no placeholders but " EXPECTED_PLACEHOLDER,
      .doc = "The value; placeholders as in `command`."},
     {"file", HF_ROW_FILE, FIELD(struct hf_config_variable, file), .most = HF_PATH_SIZE - 1,
      .doc = "A file whose content is the value: a secret, shown nowhere."},

@@ -32,8 +32,9 @@ void hf_reader_error(struct hf_reader *r, const struct hf_path *path, const stru
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    hf_config_errors_add(r->errors, at->line, at->column, "%s%s%s", hf_path_format(path, where),
-                         where[0] ? " " : "", text);
+    hf_path_format(path, where);
+    hf_config_errors_add(r->errors, at->line, at->column, "%s%s%s", where, where[0] ? " " : "",
+                         text);
 }
 
 /* What stands in the file, short, for a message. */
@@ -128,9 +129,6 @@ static void expected_by_type(const struct hf_row *row, struct hf_text *out)
     case HF_ROW_ADDRESS:
         hf_text_add(out,
                     HF_STR("an address and port such as \"127.0.0.1:8080\" or \"[::1]:8080\""));
-        break;
-    case HF_ROW_LIST:
-        hf_text_addf(out, "a list of %lld to %lld", (long long)row->least, (long long)row->most);
         break;
     default:
         hf_text_add(out, HF_STR("a map"));
@@ -370,9 +368,10 @@ static void set(struct hf_reader *r, const struct hf_path *path, const struct hf
         return;
     case HF_ROW_LIST:
     case HF_ROW_MAP:
-        if (v->kind != (row->type == HF_ROW_LIST ? HF_YAML_LIST : HF_YAML_MAP) ||
-            v->n < row->least || (row->most && v->n > row->most))
+        if (v->kind != (row->type == HF_ROW_LIST ? HF_YAML_LIST : HF_YAML_MAP))
             hf_reader_unexpected(r, path, row, v);
+        else if (!within(row, v->n))
+            hf_reader_error(r, path, v, "has %u entries; expected %s", v->n, row->expected);
         else
             read_elements(r, path, row, v, base);
         return;
@@ -408,11 +407,16 @@ static bool is_section_map(struct hf_reader *r, const struct hf_path *path,
     if (row && v->kind == HF_YAML_SCALAR) {
         set(r, path, row, v, out);
     } else {
-        HF_AUTOTEXT struct hf_text is = {0};
+        HF_AUTOTEXT struct hf_text is = {0}, expected = {0};
         shown(&(struct hf_row){0}, v, &is);
-        hf_reader_error(r, path, v, "%s; expected a map%s%s", is.p,
-                        section->n_rows ? " with keys such as " : "",
-                        section->n_rows ? section->rows[0].name : "");
+        if (row) {
+            hf_row_expected(row, &expected);
+            hf_text_add(&expected, HF_STR(", or "));
+        }
+        hf_text_add(&expected, HF_STR("a map"));
+        if (section->n_rows)
+            hf_text_addf(&expected, " with keys such as %s", section->rows[0].name);
+        hf_reader_error(r, path, v, "%s; expected %s", is.p, expected.p);
     }
     return false;
 }

@@ -39,7 +39,7 @@ enum hf_row_type {
     HF_ROW_ADDRESS,  /* struct hf_addr */
     HF_ROW_CUSTOM,   /* whatever parse() makes of it */
     HF_ROW_SECTION,  /* the section's struct, in place */
-    HF_ROW_LIST,     /* pointer and count of the section's struct */
+    HF_ROW_LIST,     /* pointer and count of the section's struct; least..most of them */
     HF_ROW_MAP,      /* the same; each entry's key is checked and kept as its name */
     HF_ROW_LATER,    /* refused by name */
     HF_ROW_TYPES
@@ -69,7 +69,7 @@ struct hf_row {
     const char *fallback;       /* the default as one would write it; NULL: all zero */
     const char *fallback_doc;   /* for the docs, where the default is not a fixed text */
     const char *const *choices; /* NULL-terminated */
-    const char *expected;       /* where the type alone does not say it */
+    const char *expected;       /* where the type alone does not say it: LIST, MAP, CUSTOM */
     const char *names;          /* MAP: what its entries' names must be */
     bool required;
     bool restart; /* a change needs a restart */
