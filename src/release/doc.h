@@ -52,8 +52,8 @@ enum hf_release_progress {
 };
 
 enum {
-    HF_RELEASE_SLOTS_MAX = 1024,
-    HF_RELEASE_LOG_MAX = 4096, /* lines of one release; later ones are events only */
+    HF_RELEASE_SLOTS_MAX = 256,
+    HF_RELEASE_LOG_MAX = 8192, /* lines of one release; later ones are dropped */
     HF_RELEASE_TEXT = 400,
     HF_RELEASE_BY = 80,
 };
@@ -120,8 +120,8 @@ const char *hf_release_state_name(enum hf_release_state s);
 const char *hf_release_step_name(enum hf_release_step s);
 const char *hf_release_progress_name(enum hf_release_progress p);
 
-/* {"release", "service", "from", "to", "requestedBy", "state", "step", "why", "requested", "began",
- *  "ended", "since", "slot", "slots": [{"node", "ordinal", "from", "progress", "old", "new"}],
+/* {"release", "service", "from", "to", "requestedBy", "state", "step", "why", "queued", "requested",
+ *  "began", "ended", "since", "slot", "slots": [{"node", "ordinal", "from", "progress", "old", "new"}],
  *  "bake": [...], "log": [{"time", "state", "step", "node", "instance", "text"}]}: as it is stored
  * and as the API shows it. A new reference. */
 json_t *hf_release_doc_json(const struct hf_release_doc *d);

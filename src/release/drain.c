@@ -115,7 +115,7 @@ static void on_timer(struct hf_timer *t)
         l = l->next;
         if (ended(one) && !one->told) {
             one->told = true;
-            d->needs.on_end(d->needs.ctx, one->id, &one->seen);
+            d->needs.on_end(d->needs.end_ctx, one->id, &one->seen);
             l = d->drains.next;
         }
     }

@@ -35,6 +35,7 @@ struct hf_drainer_needs {
     uint64_t (*publish)(void *ctx); /* a plan of the catalogue as it is; 0: not possible now */
 
     /* One of hf_drain_begin() is done or late. */
+    void *end_ctx;
     void (*on_end)(void *ctx, const char *instance, const struct hf_drain_seen *seen);
 };
 

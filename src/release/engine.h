@@ -12,8 +12,9 @@
  *   2. for each service with a command: the catalogue's version and previous from
  *      hf_release_accepted(), or the configured one if it has none; slots run what the orchestrator
  *      has stored for them, else that version
- *   3. the orchestrator adopts; a first plan is published
- *   4. hf_release_engine_start()
+ *   3. the orchestrator adopts, and its on_retired calls hf_release_retired(); a first plan is
+ *      published
+ *   4. hf_release_engine_start(), with hf_release_process_runner(orchestrator)
  *   5. for each service with a command, now and after every reload: hf_release_configured()
  *   6. hf_release_request() on behalf of the API */
 #pragma once
@@ -21,21 +22,14 @@
 #include "catalog/catalog.h"
 #include "net/loop.h"
 #include "release/doc.h"
+#include "release/runner.h"
 #include "store/store.h"
 
 struct hf_release_engine;
 
-/* A slot as the orchestrator has it now. Ids are those of the catalogue; "": there is none. */
-struct hf_release_slot {
-    char node[HF_NODE_NAME];
-    uint32_t ordinal;
-    char version[HF_VERSION_TEXT];  /* accepted */
-    char accepted[HF_INSTANCE_ID];  /* the slot's instance, restarted when it ends */
-    char candidate[HF_INSTANCE_ID]; /* begun, not accepted yet */
-    char leaving[HF_INSTANCE_ID];   /* was accepted until another was; not stopped yet */
-};
+enum { HF_RELEASE_KEEP = 50 }; /* releases that are over, and still shown */
 
-/* What the engine needs from others. Everything outlives the engine. */
+/* Everything outlives the engine. */
 struct hf_release_needs {
     struct hf_loop *loop;
     struct hf_catalog *catalog;
@@ -49,32 +43,13 @@ struct hf_release_needs {
      * generation; 0 if that was not possible: it is asked again. */
     uint64_t (*publish)(void *ctx);
 
-    /* Fills at most max slots of a service, by order of node, then ordinal. Returns how many there
-     * are; 0 if the service is not run by the process orchestrator. */
-    size_t (*slots)(void *ctx, const struct hf_service *s, struct hf_release_slot *ret, size_t max);
-
-    /* Starts an instance of version beside the slot's own. It comes into the catalogue as starting
-     * and candidate, and stays a candidate - over a restart of the controller too - until it is
-     * accepted. If it ends by itself it becomes failed and is not started again. If the slot has a
-     * candidate of that version already, nothing happens. May finish later: the engine watches
-     * slots(). An error ends the move, HF_EAGAIN: it is asked again. */
-    int (*begin)(void *ctx, struct hf_service *s, const char *node, uint32_t ordinal,
-                 const char *version, struct hf_error *e);
-
-    /* Makes the slot's candidate - or its leaving one, which so is taken back - the slot's
-     * instance, durably, and the slot's version its version. The one before is leaving then: it
-     * runs on, but is not started again when it ends. Nothing happens if it is that already. May
-     * finish later. */
-    int (*accept)(void *ctx, struct hf_service *s, const char *node, uint32_t ordinal,
-                  const char *instance, struct hf_error *e);
-
-    /* Stops an instance that is candidate or leaving, at once: it was drained before. It leaves the
-     * catalogue, or becomes stopped, when it is gone. Nothing happens if there is none. */
-    void (*stop)(void *ctx, const char *instance, const char *why);
-
-    /* One step of progress: as an event, and as a line for people, "orders 1.3.0 -> 1.4.0: a/0:
-     * ready after 1.2s". The callee takes its own reference to event. Not to call back. */
+    /* One step of progress: as an event (hf_release_line_json()) and as a line for people,
+     * "orders 1.3.0 -> 1.4.0: a/1: ready: ready after 1.2s". Take a reference to keep the event.
+     * Not to call back. */
     void (*event)(void *ctx, json_t *event, const char *line);
+
+    /* A release is over, and that is stored. For notifications and the ledger. */
+    void (*over)(void *ctx, const struct hf_release_doc *d);
 };
 
 /* Reads what the store has; nothing is done yet. */
@@ -85,7 +60,13 @@ HF_MUST_CHECK int hf_release_engine_new(const struct hf_release_needs *needs,
 struct hf_release_engine *hf_release_engine_free(struct hf_release_engine *engine);
 
 /* Takes up what was under way. */
-void hf_release_engine_start(struct hf_release_engine *engine);
+void hf_release_engine_start(struct hf_release_engine *engine,
+                             const struct hf_release_runner *runner);
+
+/* For the orchestrator's on_retired. What belongs to a release goes at the release's pace; anything
+ * else is drained by acknowledgement and stopped here. May come before hf_release_engine_start().
+ */
+void hf_release_retired(struct hf_release_engine *engine, struct hf_instance *i);
 
 /* The version that the service was last brought to, and the one before; NULL if the store does not
  * know the service. previous may be NULL; *previous may be "". */
@@ -110,7 +91,7 @@ HF_MUST_CHECK int hf_release_request(struct hf_release_engine *engine, const cha
 /* The one under way; NULL: none. */
 const struct hf_release_doc *hf_release_current(const struct hf_release_engine *engine);
 
-/* NULL: no such release, or it is forgotten: the last 50 that are over are kept. */
+/* NULL: no such release, or it is forgotten: the last HF_RELEASE_KEEP that are over are kept. */
 const struct hf_release_doc *hf_release_find(const struct hf_release_engine *engine, uint32_t id);
 
 /* [hf_release_doc_json() less bake and log], the newest first. A new reference. */

@@ -172,6 +172,7 @@ static bool on_ready(struct at *a)
 
 static bool on_smoke(struct at *a)
 {
+    char bake[32];
     bool answer;
 
     if (a->seen->test == HF_TEST_FAILED)
@@ -179,7 +180,9 @@ static bool on_smoke(struct at *a)
     if (lost(a, true, &answer))
         return answer;
     if (a->seen->test == HF_TEST_PASSED)
-        return go(a, HF_STEP_BAKE, "%s", a->seen->text);
+        return go(a, HF_STEP_BAKE, "%s; next, %.4g%% of the requests for %s", a->seen->text,
+                  a->seen->share / 100.0,
+                  hf_duration_format(a->seen->bake, bake, sizeof(bake)));
     return false;
 }
 
@@ -214,6 +217,9 @@ static bool on_drain(struct at *a)
 
     put(a->next->instance, sizeof(a->next->instance), a->place->old);
     hf_duration_format(drain->lasts, lasted, sizeof(lasted));
+    /* Killed before the orchestrator had stored it. */
+    if (!a->seen->current)
+        return go(a, HF_STEP_ACCEPT, "to be accepted again");
     if (!a->seen->old.there)
         return go(a, HF_STEP_STOP, "nothing to drain: the old instance is gone");
     if (drain->state == HF_DRAIN_DONE)
@@ -300,7 +306,7 @@ static bool on_finish(struct at *a)
     if (!a->seen->finished)
         return false;
     a->next->state = HF_RELEASE_DONE;
-    return go(a, HF_STEP_NONE, "version %s runs everywhere", a->d->to);
+    return go(a, HF_STEP_NONE, "the service's version is %s", a->d->to);
 }
 
 /* --- states --- */
@@ -401,20 +407,26 @@ bool hf_release_step(const struct hf_release_doc *d, const struct hf_release_see
     return on_rolling(&a);
 }
 
-const struct hf_release_line *hf_release_apply(struct hf_release_doc *d,
-                                               const struct hf_release_next *next,
-                                               struct hf_wall now)
+static void close_doc(struct hf_release_doc *d, struct hf_wall now)
 {
-    static struct hf_release_line line;
-    struct hf_release_place *p = d->at < d->n_places ? &d->places[d->at] : NULL;
-    bool of_slot = d->step != HF_STEP_NONE && d->step != HF_STEP_FINISH;
+    struct hf_release_line line = {.time = now, .state = d->state};
 
-    memset(&line, 0, sizeof(line));
-    line.time = now;
-    line.state = d->state;
-    line.step = d->step;
+    d->ended = now;
+    if (d->state == HF_RELEASE_DONE)
+        snprintf(line.text, sizeof(line.text), "version %s runs everywhere", d->to);
+    else
+        snprintf(line.text, sizeof(line.text), "%.380s", d->why);
+    hf_release_doc_log(d, &line);
+}
+
+void hf_release_apply(struct hf_release_doc *d, const struct hf_release_next *next,
+                      struct hf_wall now)
+{
+    struct hf_release_place *p = d->at < d->n_places ? &d->places[d->at] : NULL;
+    struct hf_release_line line = {.time = now, .state = d->state, .step = d->step};
+
     put(line.text, sizeof(line.text), next->text);
-    if (p && of_slot) {
+    if (p && d->step != HF_STEP_NONE && d->step != HF_STEP_FINISH) {
         put(line.node, sizeof(line.node), p->node);
         put(line.instance, sizeof(line.instance), next->instance);
         p->progress = next->progress;
@@ -436,6 +448,5 @@ const struct hf_release_line *hf_release_apply(struct hf_release_doc *d,
         p->old[0] = p->fresh[0] = '\0';
     }
     if (hf_release_over(d))
-        d->ended = now;
-    return &line;
+        close_doc(d, now);
 }

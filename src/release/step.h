@@ -36,7 +36,10 @@ struct hf_release_seen {
     bool place;         /* start: the slot is still there */
     const char *present; /* start: the id of the instance that the slot has; "" */
     struct hf_release_sight fresh, old;
-    bool accepted; /* the fresh one is the slot's, and that is stored */
+    bool current;  /* the slot's version is the one that it moves to */
+    bool accepted; /* the same, durably */
+    uint32_t share;            /* smoke: of 10000, ... */
+    struct hf_duration bake;   /* ... and how long, for the text */
     enum hf_release_test test;
     enum hf_release_verdict verdict;
     const char *text;           /* of test, or verdict */
@@ -60,7 +63,6 @@ struct hf_release_next {
 bool hf_release_step(const struct hf_release_doc *d, const struct hf_release_seen *seen,
                      struct hf_release_next *ret);
 
-/* Makes the document say so, with a line. Returns that line. */
-const struct hf_release_line *hf_release_apply(struct hf_release_doc *d,
-                                               const struct hf_release_next *next,
-                                               struct hf_wall now);
+/* Makes the document say so, with a line of what happened; a second one closes a release. */
+void hf_release_apply(struct hf_release_doc *d, const struct hf_release_next *next,
+                      struct hf_wall now);
