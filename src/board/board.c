@@ -17,6 +17,7 @@ struct plan_file {
 };
 
 struct slots_file {
+    int64_t made_wall_ns;
     _Atomic uint64_t claims;
     struct hf_slot slot[HF_BOARD_SLOTS];
 };
@@ -116,6 +117,7 @@ int hf_board_create(const struct hf_board_capacity *c, struct hf_board **ret, st
         hf_board_free(b);
         return rc;
     }
+    b->slots->made_wall_ns = hf_wall_now().ns;
     *ret = b;
     return 0;
 }
@@ -215,6 +217,11 @@ struct hf_board_fds hf_board_fds_for(const struct hf_board *b, enum hf_board_rol
         break;
     }
     return fds;
+}
+
+struct hf_wall hf_board_since(const struct hf_board *b)
+{
+    return (struct hf_wall){b->slots->made_wall_ns};
 }
 
 /* ---- plan ---- */

@@ -1,54 +1,400 @@
 #include "controller/controller.h"
 
-#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/boot.h"
 #include "base/log.h"
-#include "controller/publisher.h"
+#include "base/mem.h"
+#include "controller/internal.h"
+
+#define NODE "local" /* of this machine, in the ledger and the lease */
+
+static void stop(struct hf_controller *c, int status)
+{
+    c->status = status;
+    c->stopping = true;
+    hf_loop_stop(c->loop);
+}
+
+/* ---- the keeper ---- */
+
+static void on_gateway_ended(struct hf_controller *c, const struct hf_keeper_message *m)
+{
+    int64_t now = hf_wall_seconds(hf_wall_now());
+    struct hf_claim claim = {.cause = HF_CAUSE_INFRASTRUCTURE_DOWN, .from = now - 1, .to = now + 3};
+
+    if (c->stopping)
+        return;
+    if (WIFSIGNALED(m->status))
+        hf_events_add(c->events, "gateway", json_pack("{s:i}", "pid", m->pid),
+                      "gateway pid %d was killed by signal %d", m->pid, WTERMSIG(m->status));
+    else
+        hf_events_add(c->events, "gateway", json_pack("{s:i}", "pid", m->pid),
+                      "gateway pid %d ended with exit status %d", m->pid, WEXITSTATUS(m->status));
+    snprintf(claim.event, sizeof(claim.event), "gateway pid %d ended", m->pid);
+    if (hf_account_claim(c->account, &claim))
+        hf_warn("too many events claim time in the ledger");
+}
+
+static void stop_instances(struct hf_controller *c)
+{
+    struct hf_error e;
+
+    c->stopping = true;
+    if (hf_account_stop(c->account, hf_wall_now(), &e))
+        hf_err("the ledger's last seconds are not stored: %s", e.text);
+    hf_events_add(c->events, "holdfast", NULL, "stopped");
+    hf_orchestrator_stop_all(c->orchestrator); /* ends with the loop's stop */
+}
+
+static void on_message(struct hf_controller *c, const struct hf_keeper_message *m)
+{
+    HF_AUTOTEXT struct hf_text text = {0};
+
+    switch (m->type) {
+    case HF_KEEPER_GATEWAY_STARTED:
+        hf_events_add(c->events, "gateway", json_pack("{s:i}", "pid", m->pid),
+                      "gateway started, pid %d", m->pid);
+        break;
+    case HF_KEEPER_GATEWAY_ENDED:
+        on_gateway_ended(c, m);
+        break;
+    case HF_KEEPER_ORPHAN_ENDED:
+        hf_orchestrator_orphan_exited(c->orchestrator, m->pid, m->status);
+        break;
+    case HF_KEEPER_RELOAD:
+        if (hf_controller_reload(c, &text))
+            hf_err("reload refused, nothing has changed: %s", text.p);
+        else
+            hf_info("reload: %s", text.p);
+        break;
+    case HF_KEEPER_STOP_INSTANCES:
+        stop_instances(c);
+        break;
+    default:
+        hf_warn("unknown message type=%u from the keeper", m->type);
+        break;
+    }
+}
+
+static void on_keeper(struct hf_watch *w, uint32_t events)
+{
+    struct hf_controller *c = HF_CONTAINER(w, struct hf_controller, keeper);
+    struct hf_keeper_message m;
+    ssize_t n;
+
+    while ((n = recv(w->fd, &m, sizeof(m), MSG_DONTWAIT)) > 0) {
+        if (n == sizeof(m))
+            on_message(c, &m);
+        else
+            hf_warn("a message of %zd bytes from the keeper", n);
+    }
+    if (n == 0 || (events & (EPOLLHUP | EPOLLERR))) {
+        hf_err("the keeper is gone; gateway and controller go on, but nobody restarts them");
+        hf_loop_unwatch(c->loop, w);
+    }
+}
+
+static void on_signal(struct hf_watch *w, uint32_t events)
+{
+    struct hf_controller *c = HF_CONTAINER(w, struct hf_controller, signals);
+    struct signalfd_siginfo info;
+    struct hf_error e;
+
+    (void)events;
+    if (read(w->fd, &info, sizeof(info)) != sizeof(info))
+        return;
+    hf_info("leaving, the instances go on running");
+    if (hf_account_stop(c->account, hf_wall_now(), &e))
+        hf_err("the ledger's last seconds are not stored: %s", e.text);
+    stop(c, 0);
+}
+
+/* ---- once a second ---- */
+
+/* A second in which users have asked too little to judge by needs a probe. */
+static void probe_quiet_services(struct hf_controller *c, int64_t second)
+{
+    HF_LIST_EACH (l, hf_catalog_services(c->catalog)) {
+        struct hf_service *s = hf_service_at(l);
+        struct hf_second_sum sum = {0};
+        if (s->plan_incarnation)
+            hf_board_sum_second(c->board, s->plan_slot, s->plan_incarnation, second - 1, &sum);
+        if (sum.arrived < HF_SECOND_FEW)
+            hf_probe_service(c->probes, s, second);
+    }
+}
+
+/* In the middle of each wall second, so that none is skipped and none comes twice. */
+static void set_tick(struct hf_controller *c)
+{
+    int64_t now = hf_wall_now().ns, next = (now / HF_NS_PER_S + 1) * HF_NS_PER_S + HF_NS_PER_S / 2;
+
+    hf_timer_set(c->loop, &c->tick, hf_mono_add(hf_mono_now(), (struct hf_duration){next - now}));
+}
+
+static void on_tick(struct hf_timer *t)
+{
+    struct hf_controller *c = HF_CONTAINER(t, struct hf_controller, tick);
+    struct hf_wall now = hf_wall_now();
+
+    if (!c->stopping) {
+        probe_quiet_services(c, hf_wall_seconds(now));
+        hf_account_tick(c->account, now);
+        hf_fleet_sweep(&c->fleet);
+    }
+    set_tick(c);
+}
+
+/* ---- start ---- */
+
+static void on_probe(void *ctx, const char *service, int64_t second, bool ok)
+{
+    struct hf_controller *c = ctx;
+
+    hf_account_probed(c->account, service, second, ok);
+}
+
+static void on_ledger_warning(void *ctx, const char *text)
+{
+    struct hf_controller *c = ctx;
+
+    hf_warn("ledger: %s", text);
+    if (c->events)
+        hf_events_add(c->events, "ledger", NULL, "%s", text);
+}
+
+static void on_lease_lost(void *ctx)
+{
+    stop(ctx, 1);
+}
+
+static void last_words(void *ctx, const struct hf_instance *i, char *buf, size_t size)
+{
+    struct hf_controller *c = ctx;
+
+    hf_orchestrator_last_words(c->orchestrator, i, buf, size);
+}
+
+static int load_config(struct hf_controller *c, struct hf_error *e)
+{
+    HF_AUTOFREE struct hf_config_errors *errors = hf_alloc(sizeof(*errors));
+    struct hf_text text = {0};
+    int rc = hf_config_load(c->handover->setup.config, &c->config, errors);
+
+    if (rc) {
+        hf_config_errors_format(errors, &text);
+        hf_error_set(e, rc, "%s", text.p ? text.p : "the configuration cannot be read");
+        hf_text_done(&text);
+    }
+    return rc;
+}
+
+/* Store, lease, catalogue, plan: what everything else stands on. */
+static int open_ground(struct hf_controller *c, struct hf_error *e)
+{
+    const struct hf_setup *setup = &c->handover->setup;
+    int rc = hf_board_attach(&setup->capacity, &c->handover->board, HF_BOARD_CONTROLLER, 0,
+                             &c->board, e);
+    struct hf_drainer_needs needs;
+
+    if (!rc)
+        rc = load_config(c, e);
+    if (!rc)
+        rc = hf_store_open("sqlite", setup->state, c->loop, &c->store, e);
+    if (!rc)
+        rc = hf_lease_take(c->store, c->loop, NODE, on_lease_lost, c, &c->lease, e);
+    if (rc)
+        return rc;
+    c->events = hf_events_new(c->store, hf_lease_term(c->lease));
+    c->catalog = hf_catalog_new();
+    rc = hf_publisher_new(c->loop, c->board, c->catalog, setup->state, &c->publisher, e);
+    if (rc)
+        return rc;
+    needs = hf_controller_drainer_needs(c);
+    c->drainer = hf_drainer_new(&needs);
+    c->fleet = (struct hf_fleet){c->catalog, c->publisher, c->drainer};
+    hf_publisher_configure(c->publisher, c->config);
+    hf_fleet_apply(&c->fleet, c->config);
+    return 0;
+}
+
+/* What the store says was accepted; else what the configuration wants. */
+static void set_versions(struct hf_controller *c)
+{
+    HF_LIST_EACH (l, hf_catalog_services(c->catalog)) {
+        struct hf_service *s = hf_service_at(l);
+        const char *previous = NULL,
+                   *version = hf_release_accepted(c->releases, s->name, &previous);
+        if (!s->config || !s->config->command.n)
+            continue;
+        if (hf_service_version_set(c->catalog, s, version ? version : s->config->version, previous))
+            hf_err("cannot set the version of service=%s", s->name);
+    }
+}
+
+static int start_fleet(struct hf_controller *c, struct hf_error *e)
+{
+    struct hf_release_needs needs = hf_controller_release_needs(c);
+    struct hf_orchestrator_options options = {.loop = c->loop,
+                                              .store = c->store,
+                                              .catalog = c->catalog,
+                                              .hooks = hf_controller_orchestrator_hooks(c)};
+    struct hf_health_hooks health = {c, hf_controller_seen, last_words};
+    int rc = hf_release_engine_new(&needs, &c->releases, e);
+
+    if (rc)
+        return rc;
+    set_versions(c);
+    rc = hf_orchestrator_new(&options, c->config, &c->orchestrator, e);
+    if (rc)
+        return rc;
+    c->observer.on_change = hf_controller_on_change;
+    hf_catalog_observe(c->catalog, &c->observer);
+    if (!hf_publisher_publish(c->publisher))
+        return hf_error_set(e, HF_ELIMIT, "no plan could be published");
+    c->health = hf_health_new(c->loop, c->catalog, &health);
+    return 0;
+}
+
+/* Names the writer of the ledger: this boot of this machine. */
+static void boot_name(char buf[33])
+{
+    uint8_t id[16] = {0};
+
+    if (hf_boot_id(id))
+        hf_warn("cannot read the boot id of this machine");
+    for (size_t i = 0; i < sizeof(id); i++)
+        snprintf(buf + 2 * i, 3, "%02x", id[i]);
+}
+
+static int start_ledger(struct hf_controller *c, struct hf_error *e)
+{
+    char boot[33];
+    struct hf_account_config config = {.store = c->store,
+                                       .node = NODE,
+                                       .boot = boot,
+                                       .term = hf_lease_term(c->lease),
+                                       .now = hf_wall_now(),
+                                       .board_since = hf_board_since(c->board),
+                                       .read = hf_controller_read_second,
+                                       .warn = on_ledger_warning,
+                                       .ctx = c};
+    int rc;
+
+    boot_name(boot);
+    rc = hf_account_open(&config, &c->account, e);
+    if (rc)
+        return rc;
+    c->probes = hf_probes_new(c->loop, &c->handover->setup.listeners[0],
+                              hf_publisher_probe_token(c->publisher), on_probe, c);
+    hf_timer_init(&c->tick, on_tick);
+    set_tick(c);
+    return 0;
+}
+
+static int start_api(struct hf_controller *c, struct hf_error *e)
+{
+    struct hf_api_options options = {.loop = c->loop,
+                                     .state = c->handover->setup.state,
+                                     .listen = &c->config->admin.listen,
+                                     .store = c->store,
+                                     .handlers = hf_controller_handlers(c)};
+
+    return hf_api_new(&options, &c->api, e);
+}
+
+static int watch_keeper(struct hf_controller *c, struct hf_error *e)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    c->signals = (struct hf_watch){.fd = signalfd(-1, &set, SFD_CLOEXEC), .on_event = on_signal};
+    c->keeper = (struct hf_watch){.fd = c->handover->keeper_fd, .on_event = on_keeper};
+    if (c->signals.fd < 0 || hf_loop_watch(c->loop, &c->signals, EPOLLIN) ||
+        hf_loop_watch(c->loop, &c->keeper, EPOLLIN))
+        return hf_error_errno(e, HF_EIO, "cannot watch the keeper");
+    return 0;
+}
+
+static int start(struct hf_controller *c, struct hf_error *e)
+{
+    struct hf_release_runner runner;
+    int rc = hf_loop_new(&c->loop, e);
+
+    if (!rc)
+        rc = open_ground(c, e);
+    if (!rc)
+        rc = start_fleet(c, e);
+    if (!rc)
+        rc = start_ledger(c, e);
+    if (!rc)
+        rc = start_api(c, e);
+    if (!rc)
+        rc = watch_keeper(c, e);
+    if (rc)
+        return rc;
+    runner = hf_release_process_runner(c->orchestrator);
+    hf_release_engine_start(c->releases, &runner);
+    hf_controller_apply(c, c->config); /* the ledger's services, and versions that were changed */
+    hf_events_add(c->events, "holdfast", json_pack("{s:i}", "pid", (int)getpid()),
+                  "controller started, pid %d", (int)getpid());
+    return 0;
+}
+
+/* The store first: its last answers still go to the others. */
+static void close_all(struct hf_controller *c)
+{
+    hf_api_free(c->api);
+    hf_probes_free(c->probes);
+    hf_health_free(c->health);
+    hf_store_free(c->store);
+    hf_release_engine_free(c->releases);
+    hf_drainer_free(c->drainer);
+    if (c->observer.on_change)
+        hf_catalog_unobserve(c->catalog, &c->observer);
+    hf_orchestrator_free(c->orchestrator);
+    hf_account_free(c->account);
+    hf_lease_free(c->lease);
+    hf_publisher_free(c->publisher);
+    if (c->catalog)
+        hf_catalog_free(c->catalog);
+    hf_events_free(c->events);
+    hf_config_unref(c->config);
+    hf_board_free(c->board);
+    hf_loop_free(c->loop);
+}
 
 int hf_controller_main(const struct hf_handover *h)
 {
+    static struct hf_controller controller;
+    struct hf_controller *c = &controller;
     struct hf_error e;
-    struct hf_board *board;
-    struct hf_loop *loop;
-    struct hf_publisher *p;
-    struct hf_config *config;
-    static struct hf_config_errors errors;
-    struct hf_catalog *cat = hf_catalog_new();
-    if (hf_loop_new(&loop, &e) ||
-        hf_board_attach(&h->setup.capacity, &h->board, HF_BOARD_CONTROLLER, 0, &board, &e)) {
-        hf_err("%s", e.text);
-        return 1;
+    sigset_t set;
+
+    hf_log_init("controller", HF_LOG_INFO);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT); /* the keeper hears the terminal, and decides */
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL); /* before the store's thread */
+    c->handover = h;
+    if (start(c, &e)) {
+        hf_err("cannot start: %s", e.text);
+        c->status = 1;
+    } else {
+        hf_info("started generation=%llu term=%llu",
+                (unsigned long long)hf_publisher_generation(c->publisher),
+                (unsigned long long)hf_lease_term(c->lease));
+        hf_loop_run(c->loop);
     }
-    if (hf_publisher_new(loop, board, cat, h->setup.state, &p, &e)) {
-        hf_err("%s", e.text);
-        return 1;
-    }
-    if (hf_config_load(h->setup.config, &config, &errors))
-        return 1;
-    for (size_t i = 0; i < config->n_services; i++) {
-        struct hf_service *s;
-        struct hf_instance *in;
-        if (hf_catalog_service_add(cat, config->services[i].name, &s))
-            return 1;
-        hf_service_config_set(cat, s, &config->services[i]);
-        for (size_t k = 0; k < config->services[i].n_instances; k++) {
-            char id[100];
-            snprintf(id, sizeof(id), "%s-%zu", s->name, k);
-            struct hf_instance_spec spec = {
-                .id = id, .address = config->services[i].instances[k].address, .weight = 100};
-            if (hf_catalog_instance_add(cat, s, &spec, &in))
-                return 1;
-            hf_instance_state_set(cat, in, HF_INSTANCE_READY, "test");
-        }
-    }
-    hf_publisher_configure(p, config);
-    hf_info("generation %llu", (unsigned long long)hf_publisher_publish(p));
-    for (;;) {
-        hf_loop_turn(loop, hf_ms(200));
-        char b[64];
-        if (recv(h->keeper_fd, b, sizeof b, MSG_DONTWAIT) == 16 && b[0] == HF_KEEPER_STOP_INSTANCES)
-            return 0;
-    }
+    close_all(c);
+    return c->status;
 }

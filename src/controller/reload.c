@@ -1,0 +1,73 @@
+/* Bringing a configuration into force: at the start, and again at a reload. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "controller/internal.h"
+
+/* Every service of the catalogue is in the ledger. */
+static void account_services(struct hf_controller *c)
+{
+    HF_AUTOFREE const char **names =
+        hf_alloc_array(hf_catalog_service_count(c->catalog) + 1, sizeof(*names));
+    size_t n = 0;
+
+    if (!c->account)
+        return;
+    HF_LIST_EACH (l, hf_catalog_services(c->catalog)) {
+        if (hf_service_at(l)->config)
+            names[n++] = hf_service_at(l)->name;
+    }
+    if (hf_account_services(c->account, names, n, hf_wall_now()))
+        hf_err("the ledger cannot take this many services");
+}
+
+static void request_configured_versions(struct hf_controller *c)
+{
+    if (!c->releases)
+        return;
+    HF_LIST_EACH (l, hf_catalog_services(c->catalog)) {
+        struct hf_service *s = hf_service_at(l);
+        if (s->config && s->config->command.n)
+            hf_release_configured(c->releases, s);
+    }
+}
+
+void hf_controller_apply(struct hf_controller *c, struct hf_config *config)
+{
+    struct hf_config *old = c->config;
+
+    c->config = hf_config_ref(config);
+    hf_publisher_configure(c->publisher, config);
+    hf_fleet_apply(&c->fleet, config);
+    if (c->orchestrator)
+        hf_orchestrator_configure(c->orchestrator, config);
+    account_services(c);
+    request_configured_versions(c);
+    hf_config_unref(old);
+}
+
+int hf_controller_reload(struct hf_controller *c, struct hf_text *text)
+{
+    HF_AUTOFREE struct hf_config_errors *errors = hf_alloc(sizeof(*errors));
+    struct hf_config *config;
+    int rc = hf_config_load(c->handover->setup.config, &config, errors);
+
+    if (rc == 0) {
+        rc = hf_config_diff_reload(c->config, config, errors);
+        if (rc)
+            hf_config_unref(config);
+    }
+    if (rc) {
+        hf_config_errors_format(errors, text);
+        hf_events_add(c->events, "configuration", NULL, "refused: %s", text->p);
+        return rc;
+    }
+    hf_controller_apply(c, config);
+    hf_config_unref(config);
+    hf_publisher_publish(c->publisher);
+    hf_text_addf(text, "%s is in force", c->config->file);
+    hf_events_add(c->events, "configuration", NULL, "%s", text->p);
+    return 0;
+}
