@@ -8,9 +8,9 @@
 #include "release/internal.h"
 
 enum {
-    START_S = 30,  /* for the orchestrator to begin an instance */
-    MARGIN_S = 5,  /* what others watch by a limit of their own is given a little longer here */
-    TURN_S = 600,  /* for a queued release to get its turn */
+    START_S = 30, /* for the orchestrator to begin an instance */
+    MARGIN_S = 5, /* what others watch by a limit of their own is given a little longer here */
+    TURN_S = 600, /* for a queued release to get its turn */
 };
 
 static struct hf_release_place *place_of(const struct hf_release_doc *d)
@@ -27,8 +27,7 @@ static struct hf_service *service_of(struct hf_release_engine *en, const struct 
 static bool slot_of(struct hf_release_engine *en, const struct hf_release_doc *d,
                     struct hf_release_slot *ret)
 {
-    HF_AUTOFREE struct hf_release_slot *all =
-        hf_alloc_array(HF_RELEASE_SLOTS_MAX, sizeof(*all));
+    HF_AUTOFREE struct hf_release_slot *all = hf_alloc_array(HF_RELEASE_SLOTS_MAX, sizeof(*all));
     size_t n = en->runner.slots(en->runner.ctx, d->service, all, HF_RELEASE_SLOTS_MAX);
     const struct hf_release_place *p = place_of(d);
 
@@ -112,8 +111,8 @@ void step_bases(struct hf_release_engine *en, struct hf_release_doc *d)
         if (i->incarnation == 0)
             continue;
         hf_board_sum_endpoint(en->needs.board, i->endpoint_slot, i->incarnation, &sum);
-        d->bases[d->n_bases++] = (struct hf_release_base){i->endpoint_slot, i->incarnation,
-                                                          sum.attempts, sum.failures};
+        d->bases[d->n_bases++] =
+            (struct hf_release_base){i->endpoint_slot, i->incarnation, sum.attempts, sum.failures};
     }
 }
 
@@ -140,9 +139,9 @@ static void judge(struct hf_release_engine *en, const struct hf_service *s,
             others.failures += c.failures;
         }
     }
-    seen->verdict = hf_release_judge(&policy, fresh, others, seen->took,
-                                     seen->took.ns >= config->bake.ns, en->step.text,
-                                     sizeof(en->step.text));
+    seen->verdict =
+        hf_release_judge(&policy, fresh, others, seen->took, seen->took.ns >= config->bake.ns,
+                         en->step.text, sizeof(en->step.text));
     seen->text = en->step.text;
 }
 

@@ -6,10 +6,10 @@
 #include "base/mem.h"
 
 static const char *const state_names[HF_RELEASE_STATES] = {
-    [HF_RELEASE_REQUESTED] = "requested",     [HF_RELEASE_PREFLIGHT] = "preflight",
-    [HF_RELEASE_ROLLING] = "rolling",         [HF_RELEASE_ROLLING_BACK] = "rolling-back",
-    [HF_RELEASE_DONE] = "done",               [HF_RELEASE_ROLLED_BACK] = "rolled-back",
-    [HF_RELEASE_BLOCKED] = "blocked",         [HF_RELEASE_FAILED] = "failed",
+    [HF_RELEASE_REQUESTED] = "requested", [HF_RELEASE_PREFLIGHT] = "preflight",
+    [HF_RELEASE_ROLLING] = "rolling",     [HF_RELEASE_ROLLING_BACK] = "rolling-back",
+    [HF_RELEASE_DONE] = "done",           [HF_RELEASE_ROLLED_BACK] = "rolled-back",
+    [HF_RELEASE_BLOCKED] = "blocked",     [HF_RELEASE_FAILED] = "failed",
 };
 
 static const char *const step_names[HF_STEPS] = {
@@ -158,10 +158,11 @@ json_t *hf_release_doc_json(const struct hf_release_doc *d)
 
 json_t *hf_release_line_json(const struct hf_release_doc *d, const struct hf_release_line *l)
 {
-    return json_pack("{s:o, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "time", time_json(l->time),
-                     "release", (json_int_t)d->id, "service", d->service, "version", d->to, "state",
-                     hf_release_state_name(l->state), "step", hf_release_step_name(l->step), "node",
-                     l->node, "instance", l->instance, "text", text_json(l->text));
+    return json_pack("{s:o, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "time",
+                     time_json(l->time), "kind", "release", "release", (json_int_t)d->id, "service",
+                     d->service, "version", d->to, "state", hf_release_state_name(l->state), "step",
+                     hf_release_step_name(l->step), "node", l->node, "instance", l->instance,
+                     "text", text_json(l->text));
 }
 
 /* --- from JSON --- */
@@ -301,8 +302,7 @@ static int get_head(const json_t *j, struct hf_release_doc *d, struct hf_error *
         return bad(e, "release");
     if (!get_text(j, "service", d->service, sizeof(d->service)))
         return bad(e, "service");
-    if (!get_text(j, "from", d->from, sizeof(d->from)) ||
-        !get_text(j, "to", d->to, sizeof(d->to)))
+    if (!get_text(j, "from", d->from, sizeof(d->from)) || !get_text(j, "to", d->to, sizeof(d->to)))
         return bad(e, "from or to");
     if (!get_text(j, "requestedBy", d->requested_by, sizeof(d->requested_by)))
         return bad(e, "requestedBy");

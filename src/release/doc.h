@@ -84,18 +84,18 @@ struct hf_release_line {
 };
 
 struct hf_release_doc {
-    uint32_t id; /* 1, 2, 3, ... */
+    uint32_t id;       /* 1, 2, 3, ... */
     uint64_t revision; /* of the stored document; not part of it */
     char service[HF_SERVICE_NAME];
     char from[HF_VERSION_TEXT], to[HF_VERSION_TEXT];
     char requested_by[HF_RELEASE_BY];
-    bool queued; /* waits until it may begin, instead of being blocked */
+    bool queued;                            /* waits until it may begin, instead of being blocked */
     struct hf_wall requested, began, ended; /* 0: not yet */
 
     enum hf_release_state state;
     enum hf_release_step step;
-    uint32_t at; /* the slot at hand */
-    struct hf_wall since; /* of the step */
+    uint32_t at;                   /* the slot at hand */
+    struct hf_wall since;          /* of the step */
     char why[HF_RELEASE_TEXT * 4]; /* of rolling back, blocked, failed; "" */
 
     struct hf_release_place *places;
@@ -120,13 +120,14 @@ const char *hf_release_state_name(enum hf_release_state s);
 const char *hf_release_step_name(enum hf_release_step s);
 const char *hf_release_progress_name(enum hf_release_progress p);
 
-/* {"release", "service", "from", "to", "requestedBy", "state", "step", "why", "queued", "requested",
- *  "began", "ended", "since", "slot", "slots": [{"node", "ordinal", "from", "progress", "old", "new"}],
- *  "bake": [...], "log": [{"time", "state", "step", "node", "instance", "text"}]}: as it is stored
- * and as the API shows it. A new reference. */
+/* {"release", "service", "from", "to", "requestedBy", "state", "step", "why", "queued",
+ * "requested", "began", "ended", "since", "slot", "slots": [{"node", "ordinal", "from", "progress",
+ * "old", "new"}], "bake": [...], "log": [{"time", "state", "step", "node", "instance", "text"}]}:
+ * as it is stored and as the API shows it. A new reference. */
 json_t *hf_release_doc_json(const struct hf_release_doc *d);
 
-/* {"time", "release", "service", "version", "state", "step", "node", "instance", "text"} */
+/* {"time", "kind": "release", "release", "service", "version", "state", "step", "node", "instance",
+ * "text"} */
 json_t *hf_release_line_json(const struct hf_release_doc *d, const struct hf_release_line *line);
 
 /* HF_ECORRUPT: it is not what hf_release_doc_json() makes; e says where. */

@@ -87,8 +87,8 @@ static void look(struct hf_drainer *d, struct drain *one, struct hf_mono now)
     }
     one->seen.lasts = hf_mono_sub(now, one->began);
     /* An instance that no plan ever named has no counters: those at slot 0 are another's. */
-    if (i->incarnation == 0 || hf_board_drained(d->needs.board, one->generation, i->endpoint_slot,
-                                                &one->seen.in_flight))
+    if (i->incarnation == 0 ||
+        hf_board_drained(d->needs.board, one->generation, i->endpoint_slot, &one->seen.in_flight))
         one->seen.state = HF_DRAIN_DONE;
     else if (one->seen.lasts.ns >= limit(i).ns)
         one->seen.state = HF_DRAIN_LATE;

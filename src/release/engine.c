@@ -275,9 +275,9 @@ static void version_write(struct hf_release_engine *en, struct version *v)
     json_decref(json);
     assert(text);
     v->writing = submit(en,
-                        &(struct hf_store_op){HF_STORE_PUT, .kind = KIND_VERSION,
-                                              .key = v->service, .revision = v->revision,
-                                              .term = en->needs.term, .value = hf_str(text)},
+                        &(struct hf_store_op){HF_STORE_PUT, .kind = KIND_VERSION, .key = v->service,
+                                              .revision = v->revision, .term = en->needs.term,
+                                              .value = hf_str(text)},
                         NULL, v, on_version_stored) == 0;
     v->dirty = !v->writing;
     free(text);
@@ -362,9 +362,8 @@ static void advance(struct hf_release_engine *en)
     see_finished(en);
     step_see(en, &seen);
     if (r->doc->state == HF_RELEASE_PREFLIGHT) {
-        enum preflight answer =
-            preflight_check(en, r->doc->service, r->doc->to, en->step.text,
-                            sizeof(en->step.text), NULL);
+        enum preflight answer = preflight_check(en, r->doc->service, r->doc->to, en->step.text,
+                                                sizeof(en->step.text), NULL);
         if (answer != PREFLIGHT_GO)
             seen.error = en->step.text;
         else
@@ -520,8 +519,9 @@ static int load_version(struct hf_release_engine *en, const struct hf_store_doc 
     const char *version, *previous, *configured;
     struct version *v;
 
-    if (!j || json_unpack(j, "{s:s, s:s, s:s}", "version", &version, "previous", &previous,
-                          "configured", &configured) != 0 ||
+    if (!j ||
+        json_unpack(j, "{s:s, s:s, s:s}", "version", &version, "previous", &previous, "configured",
+                    &configured) != 0 ||
         strlen(stored->key) >= HF_SERVICE_NAME || strlen(version) >= HF_VERSION_TEXT ||
         strlen(previous) >= HF_VERSION_TEXT || strlen(configured) >= HF_VERSION_TEXT) {
         json_decref(j);
@@ -543,8 +543,8 @@ static int load(struct hf_release_engine *en, const char *kind,
                 struct hf_error *e)
 {
     struct hf_store_answer answer = {0};
-    int rc = hf_store_wait(en->needs.store, &(struct hf_store_op){HF_STORE_LIST, .kind = kind},
-                           &answer);
+    int rc =
+        hf_store_wait(en->needs.store, &(struct hf_store_op){HF_STORE_LIST, .kind = kind}, &answer);
 
     if (rc < 0 && e)
         *e = answer.error;
@@ -617,8 +617,7 @@ static struct release *unfinished(const struct hf_release_engine *en, bool queue
 {
     for (struct hf_link *l = en->releases.next; l != &en->releases; l = l->next) {
         const struct hf_release_doc *d = release_at(l)->doc;
-        if (!hf_release_over(d) &&
-            (queued_too || !d->queued || d->state != HF_RELEASE_REQUESTED))
+        if (!hf_release_over(d) && (queued_too || !d->queued || d->state != HF_RELEASE_REQUESTED))
             return release_at(l);
     }
     return NULL;
@@ -655,9 +654,8 @@ static int request(struct hf_release_engine *en, const char *service, const char
 }
 
 int hf_release_request(struct hf_release_engine *en, const char *service, const char *version,
-                       const char *requested_by,
-                       void (*done)(void *ctx, uint32_t id, int error), void *ctx,
-                       uint32_t *ret_id, struct hf_error *e)
+                       const char *requested_by, void (*done)(void *ctx, uint32_t id, int error),
+                       void *ctx, uint32_t *ret_id, struct hf_error *e)
 {
     struct release *other = unfinished(en, false);
     char text[HF_RELEASE_TEXT];
@@ -711,6 +709,14 @@ static bool overtake(struct hf_release_engine *en, const char *service, const ch
     return false;
 }
 
+/* Will the service run something else soon? */
+static bool under_way(const struct hf_release_engine *en, const char *service)
+{
+    const struct release *r = unfinished(en, false);
+
+    return r && strcmp(r->doc->service, service) == 0;
+}
+
 void hf_release_configured(struct hf_release_engine *en, struct hf_service *s)
 {
     const char *wish = s->config->version;
@@ -725,7 +731,7 @@ void hf_release_configured(struct hf_release_engine *en, struct hf_service *s)
     }
     if (strcmp(v->configured, wish) == 0)
         return;
-    if (overtake(en, s->name, wish) || strcmp(v->version, wish) == 0) {
+    if (overtake(en, s->name, wish) || (strcmp(v->version, wish) == 0 && !under_way(en, s->name))) {
         hf_str_copy(hf_str(wish), v->configured, sizeof(v->configured));
         version_write(en, v);
         return;

@@ -76,7 +76,8 @@ void version_finish(struct hf_release_engine *en, const struct hf_release_doc *d
 
 enum preflight { PREFLIGHT_GO, PREFLIGHT_WAIT, PREFLIGHT_NO };
 
-/* text gets the evidence, or the reason; *ret_code (may be NULL) a negative HF_E* for the latter. */
+/* text gets the evidence, or the reason; *ret_code (may be NULL) a negative HF_E* for the latter.
+ */
 enum preflight preflight_check(struct hf_release_engine *en, const char *service,
                                const char *version, char *text, size_t size, int *ret_code);
 

@@ -84,18 +84,18 @@ static void request(struct hf_smoke *s)
 {
     const struct check *c = &s->checks[s->at];
 
-    s->call = hf_http_call(s->options.loop,
-                           &(struct hf_http_call_options){
-                               .address = s->address,
-                               .method = strcmp(c->method, "GET") == 0 ? HF_METHOD_GET
-                                                                       : HF_METHOD_POST,
-                               .target = hf_str(c->path),
-                               .host = hf_str(s->host),
-                               .deadline = s->timeout,
-                               .body_most = BODY_MOST,
-                               .on_done = on_response,
-                               .arg = s,
-                           });
+    s->call =
+        hf_http_call(s->options.loop,
+                     &(struct hf_http_call_options){
+                         .address = s->address,
+                         .method = strcmp(c->method, "GET") == 0 ? HF_METHOD_GET : HF_METHOD_POST,
+                         .target = hf_str(c->path),
+                         .host = hf_str(s->host),
+                         .deadline = s->timeout,
+                         .body_most = BODY_MOST,
+                         .on_done = on_response,
+                         .arg = s,
+                     });
 }
 
 /* --- the command --- */
@@ -156,12 +156,12 @@ static void command(struct hf_smoke *s)
     struct hf_error e = {0};
     struct hf_spawned spawned;
 
-    if (hf_output_rotate(s->log, LOG_SIZE, 1, &e) < 0 || (output = hf_output_open(s->log, &e)) < 0 ||
-        hf_spawn(&(struct hf_spawn){.argv = s->argv.p,
-                                    .envp = s->envp.p,
-                                    .directory = s->directory,
-                                    .output = output},
-                 &spawned, &e) < 0) {
+    if (hf_output_rotate(s->log, LOG_SIZE, 1, &e) < 0 ||
+        (output = hf_output_open(s->log, &e)) < 0 ||
+        hf_spawn(
+            &(struct hf_spawn){
+                .argv = s->argv.p, .envp = s->envp.p, .directory = s->directory, .output = output},
+            &spawned, &e) < 0) {
         done(s, false, "the test command: %.200s", e.text);
         return;
     }

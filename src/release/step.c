@@ -108,8 +108,8 @@ static bool HF_PRINTF(2, 3) give_up(struct at *a, const char *fmt, ...)
     a->next->state = HF_RELEASE_ROLLING_BACK;
     /* The first reason is the release's. */
     if (a->forward)
-        snprintf(a->next->why, sizeof(a->next->why), "%s/%u: %s", a->place->node,
-                 a->place->ordinal, text);
+        snprintf(a->next->why, sizeof(a->next->why), "%s/%u: %s", a->place->node, a->place->ordinal,
+                 text);
     else
         snprintf(a->next->why, sizeof(a->next->why), "%.700s; %s/%u cannot return to %s: %s",
                  a->d->why, a->place->node, a->place->ordinal, a->place->from, text);
@@ -127,10 +127,11 @@ static bool lost(struct at *a, bool must_be_ready, bool *ret)
         *ret = give_up(a, "the new instance is gone");
         return true;
     }
-    if (fresh->state == HF_INSTANCE_READY || (fresh->state == HF_INSTANCE_STARTING && !must_be_ready))
+    if (fresh->state == HF_INSTANCE_READY ||
+        (fresh->state == HF_INSTANCE_STARTING && !must_be_ready))
         return false;
-    *ret = give_up(a, "the new instance is %s: %s", hf_instance_state_name(fresh->state),
-                   fresh->why);
+    *ret =
+        give_up(a, "the new instance is %s: %s", hf_instance_state_name(fresh->state), fresh->why);
     return true;
 }
 
@@ -181,8 +182,7 @@ static bool on_smoke(struct at *a)
         return answer;
     if (a->seen->test == HF_TEST_PASSED)
         return go(a, HF_STEP_BAKE, "%s; next, %.4g%% of the requests for %s", a->seen->text,
-                  a->seen->share / 100.0,
-                  hf_duration_format(a->seen->bake, bake, sizeof(bake)));
+                  a->seen->share / 100.0, hf_duration_format(a->seen->bake, bake, sizeof(bake)));
     return false;
 }
 
@@ -232,8 +232,8 @@ static bool on_drain(struct at *a)
     /* The new one went bad after it was accepted, and the old one is the last that serves. */
     if (a->forward) {
         go(a, HF_STEP_NONE, "no other instance was ready for %s: the old one serves on", a->took);
-        snprintf(a->next->why, sizeof(a->next->why), "%s/%u: %s", a->place->node,
-                 a->place->ordinal, a->next->text);
+        snprintf(a->next->why, sizeof(a->next->why), "%s/%u: %s", a->place->node, a->place->ordinal,
+                 a->next->text);
     } else {
         a->next->progress = HF_PROGRESS_STUCK;
         go(a, HF_STEP_NONE, "no other instance was ready for %s: %s serves on", a->took,
@@ -292,8 +292,8 @@ static bool on_clean_stop(struct at *a)
         return false;
     }
     /* Forward: it never left the version before. */
-    a->next->progress = a->place->progress == HF_PROGRESS_MOVING ? HF_PROGRESS_RETURNED
-                                                                 : HF_PROGRESS_STUCK;
+    a->next->progress =
+        a->place->progress == HF_PROGRESS_MOVING ? HF_PROGRESS_RETURNED : HF_PROGRESS_STUCK;
     if (a->seen->fresh.there)
         go(a, HF_STEP_NONE, "the new instance still runs after %s; it is being killed", a->took);
     else

@@ -33,13 +33,13 @@ struct hf_release_seen {
     const char *wait;  /* requested, preflight: why it cannot begin yet; NULL: it can */
     const char *error; /* preflight: says no; start, accept: the orchestrator says no; else NULL */
 
-    bool place;         /* start: the slot is still there */
+    bool place;          /* start: the slot is still there */
     const char *present; /* start: the id of the instance that the slot has; "" */
     struct hf_release_sight fresh, old;
-    bool current;  /* the slot's version is the one that it moves to */
-    bool accepted; /* the same, durably */
-    uint32_t share;            /* smoke: of 10000, ... */
-    struct hf_duration bake;   /* ... and how long, for the text */
+    bool current;            /* the slot's version is the one that it moves to */
+    bool accepted;           /* the same, durably */
+    uint32_t share;          /* smoke: of 10000, ... */
+    struct hf_duration bake; /* ... and how long, for the text */
     enum hf_release_test test;
     enum hf_release_verdict verdict;
     const char *text;           /* of test, or verdict */
@@ -52,7 +52,7 @@ struct hf_release_next {
     enum hf_release_state state;
     enum hf_release_step step;
     uint32_t at;
-    enum hf_release_progress progress; /* of the slot that was at hand */
+    enum hf_release_progress progress;               /* of the slot that was at hand */
     char old[HF_INSTANCE_ID], fresh[HF_INSTANCE_ID]; /* of the slot that was at hand */
     char instance[HF_INSTANCE_ID];                   /* which the text is about; "" */
     char text[HF_RELEASE_TEXT];                      /* what happened */
