@@ -77,7 +77,7 @@ static void turn_until_durable(void)
 {
     struct hf_mono deadline = hf_mono_add(hf_mono_now(), hf_seconds(30));
 
-    while (hf_ledger_pending(ledger)) {
+    while (hf_ledger_pending(ledger) || hf_store_pending(store)) {
         assert_true(hf_mono_before(hf_mono_now(), deadline));
         hf_loop_turn(loop, hf_ms(100));
         hf_ledger_flush(ledger);
@@ -265,6 +265,55 @@ static void what_the_store_refuses_is_sent_again(void **state)
     assert_int_equal(view.streams[0].broken.code, 0);
 }
 
+#define REFUSE_200                                                                                 \
+    "CREATE TRIGGER refuse BEFORE INSERT ON record WHEN instr(new.body, '\"from\":200,')"          \
+    " BEGIN SELECT RAISE(ABORT, 'refused'); END"
+
+/* The store may have taken the one behind it: then the chain would be torn. */
+static void behind_a_refused_record_none_is_taken(void **state)
+{
+    (void)state;
+    execute(REFUSE_200);
+    append(100);
+    append(200);
+    append(300);
+    while (!hf_ledger_error(ledger)->code)
+        hf_loop_turn(loop, hf_ms(100));
+    assert_non_null(strstr(hf_ledger_error(ledger)->text, "refused"));
+    assert_int_equal(hf_ledger_pending(ledger), 2);
+    execute("DROP TRIGGER refuse");
+    turn_until_durable();
+    load();
+    assert_int_equal(view.entries_n, 3);
+    assert_int_equal(view.streams[0].broken.code, 0);
+}
+
+static void waiting_sends_again_what_failed(void **state)
+{
+    struct hf_store_answer a;
+    struct hf_error e;
+
+    (void)state;
+    execute(REFUSE_200);
+    append(100);
+    append(200);
+    append(300);
+    assert_int_equal(hf_ledger_flush_wait(ledger, &e), HF_EIO);
+    assert_int_equal(
+        hf_store_wait(store, &(struct hf_store_op){HF_STORE_LAST, .stream = "ledger/a/boot-1"}, &a),
+        0);
+    assert_int_equal(a.sequence, 1);
+    execute("DROP TRIGGER refuse");
+    assert_int_equal(hf_ledger_flush_wait(ledger, &e), 0);
+    turn_until_durable(); /* the failures are answered now: nothing is sent a third time */
+    assert_int_equal(hf_store_pending(store), 0);
+    append(400);
+    turn_until_durable();
+    load();
+    assert_int_equal(view.entries_n, 4);
+    assert_int_equal(view.streams[0].broken.code, 0);
+}
+
 static void waiting_makes_all_of_it_durable(void **state)
 {
     struct hf_error e;
@@ -331,11 +380,12 @@ static void a_kill_leaves_a_whole_chain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(records_are_read_back_in_order),      TEST(it_is_read_while_the_loop_goes_on),
-        TEST(a_chain_goes_on_after_a_restart),     TEST(every_writer_has_its_own_chain),
-        TEST(a_broken_chain_is_reported_and_left), TEST(missing_records_are_reported),
-        TEST(a_correction_is_a_record_of_its_own), TEST(what_the_store_refuses_is_sent_again),
-        TEST(waiting_makes_all_of_it_durable),     TEST(a_kill_leaves_a_whole_chain),
+        TEST(records_are_read_back_in_order),        TEST(it_is_read_while_the_loop_goes_on),
+        TEST(a_chain_goes_on_after_a_restart),       TEST(every_writer_has_its_own_chain),
+        TEST(a_broken_chain_is_reported_and_left),   TEST(missing_records_are_reported),
+        TEST(a_correction_is_a_record_of_its_own),   TEST(what_the_store_refuses_is_sent_again),
+        TEST(behind_a_refused_record_none_is_taken), TEST(waiting_sends_again_what_failed),
+        TEST(waiting_makes_all_of_it_durable),       TEST(a_kill_leaves_a_whole_chain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
