@@ -3,6 +3,8 @@
 
 #include "continuity/report.h"
 
+enum { RANGE_TEXT = 2 * HF_REPORT_PERCENT };
+
 static const char *time_text(int64_t second, char buf[HF_WALL_TEXT])
 {
     hf_wall_format((struct hf_wall){second * HF_NS_PER_S}, buf);
@@ -163,21 +165,20 @@ json_t *hf_report_to_json(const struct hf_report *r)
 /* ---- text ---- */
 
 /* "99.99123" or "99.99123..100.00000". */
-static char *range_text(uint64_t low, uint64_t high, uint64_t whole,
-                        char buf[2 * HF_REPORT_PERCENT])
+static char *range_text(uint64_t low, uint64_t high, uint64_t whole, char buf[RANGE_TEXT])
 {
     char a[HF_REPORT_PERCENT], b[HF_REPORT_PERCENT];
 
     if (low == high || whole == 0)
-        return hf_str_copy(hf_str(hf_report_percent(low, whole, a)), buf, 2 * HF_REPORT_PERCENT);
-    snprintf(buf, 2 * HF_REPORT_PERCENT, "%s..%s", hf_report_percent(low, whole, a),
+        return hf_str_copy(hf_str(hf_report_percent(low, whole, a)), buf, RANGE_TEXT);
+    snprintf(buf, RANGE_TEXT, "%s..%s", hf_report_percent(low, whole, a),
              hf_report_percent(high, whole, b));
     return buf;
 }
 
 static void services_text(const struct hf_report *r, struct hf_text *t)
 {
-    char by_time[2 * HF_REPORT_PERCENT], by_requests[2 * HF_REPORT_PERCENT];
+    char by_time[RANGE_TEXT], by_requests[RANGE_TEXT];
     char down[HF_REPORT_DURATION], unknown[HF_REPORT_DURATION], limit[HF_REPORT_DURATION];
     char left[HF_REPORT_DURATION];
 

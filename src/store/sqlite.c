@@ -630,7 +630,7 @@ static int query_expect(struct sqlite *s, const char *sql, const char *expected,
 /* Stores in *ret if the file has nothing in it yet; refuses what is not ours. */
 static int identify(struct sqlite *s, bool *ret, struct hf_error *e)
 {
-    int64_t id, version, tables;
+    int64_t id = 0, version = 0, tables = 0;
     int rc;
 
     if ((rc = query_number(s, "PRAGMA application_id", &id, e)) ||

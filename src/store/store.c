@@ -312,7 +312,7 @@ static void destroy(struct hf_store *s)
 int hf_store_open(const char *url, const char *folder, struct hf_loop *loop, struct hf_store **ret,
                   struct hf_error *e)
 {
-    struct hf_backend *backend;
+    struct hf_backend *backend = NULL;
     struct hf_store *s;
     int rc = open_backend(url, folder, &backend, e);
 

@@ -46,7 +46,7 @@ static void equal_neighbours_are_one(void **state)
 static void none_crosses_midnight(void **state)
 {
     struct hf_interval open = {.from = 0}, closed, p = piece(DAY - 10, 3 * DAY + 5, HF_SECOND_UP);
-    int64_t ends[4];
+    int64_t ends[4] = {0};
     int n = 0;
 
     (void)state;
