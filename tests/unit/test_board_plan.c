@@ -119,6 +119,7 @@ static void endpoints_outside(struct hf_plan *p)
 static void endpoints_overlap(struct hf_plan *p)
 {
     services(p)[1].first_endpoint = 1;
+    services(p)[1].n_endpoints = 2;
 }
 static void share_above_one(struct hf_plan *p)
 {
