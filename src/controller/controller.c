@@ -12,8 +12,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "controller/internal.h"
+#include "orchestrator/output.h"
 
 #define NODE "local" /* of this machine, in the ledger and the lease */
+
+enum {
+    ACCESS_LOGS = 5, /* rotated ones that are kept */
+    ROTATE_EVERY_S = 10,
+};
 
 static void stop(struct hf_controller *c, int status)
 {
@@ -131,6 +137,16 @@ static void probe_quiet_services(struct hf_controller *c, int64_t second)
     }
 }
 
+/* The gateway writes on to the same descriptor: copied and emptied, as the instances' logs are. */
+static void rotate_access_log(struct hf_controller *c)
+{
+    const struct hf_config_gateway *g = &c->config->gateway;
+    struct hf_error e;
+
+    if (g->access_log && hf_output_rotate(g->access_log, g->access_log_size, ACCESS_LOGS, &e) < 0)
+        hf_warn("cannot rotate the access log: %s", e.text);
+}
+
 /* In the middle of each wall second, so that none is skipped and none comes twice. */
 static void set_tick(struct hf_controller *c)
 {
@@ -148,6 +164,8 @@ static void on_tick(struct hf_timer *t)
         probe_quiet_services(c, hf_wall_seconds(now));
         hf_account_tick(c->account, now);
         hf_fleet_sweep(&c->fleet);
+        if (hf_wall_seconds(now) % ROTATE_EVERY_S == 0)
+            rotate_access_log(c);
     }
     set_tick(c);
 }
