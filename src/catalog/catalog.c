@@ -361,8 +361,8 @@ void hf_instance_why_set(struct hf_catalog *c, struct hf_instance *i, const char
     if (strcmp(why, i->why) == 0)
         return;
     memcpy(i->why, why, sizeof(why));
-    hf_info("instance stays %s service=%s instance=%s why=\"%s\"",
-            hf_instance_state_name(i->state), i->service->name, i->id, i->why);
+    hf_info("instance stays %s service=%s instance=%s why=\"%s\"", hf_instance_state_name(i->state),
+            i->service->name, i->id, i->why);
     notify_instance(c, i, HF_CHANGE_FIELDS);
 }
 

@@ -156,7 +156,7 @@ struct hf_instance *hf_catalog_instance_find(const struct hf_catalog *c, const c
 void hf_catalog_instance_remove(struct hf_catalog *c, struct hf_instance *i);
 uint32_t hf_catalog_instance_count(const struct hf_catalog *c);
 
-/* THE setter: the only writer of state, why, since. Logs `old -> new`, why; notifies. Asserts that
+/* THE setter: the only writer of state and since. Logs `old -> new`, why; notifies. Asserts that
  * hf_instance_state_allowed(): ask first if it is not plain. Returns false, changing nothing, if
  * that is the state already. */
 bool hf_instance_state_set(struct hf_catalog *c, struct hf_instance *i,

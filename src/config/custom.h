@@ -15,4 +15,4 @@ HF_CUSTOM_PARSE(hf_custom_target);   /* uint32_t, of 1,000,000 */
 HF_CUSTOM_PARSE(hf_custom_signal);   /* int */
 
 /* "TERM", as hf_custom_signal() takes it. */
-const char *hf_signal_name(int signal);
+const char *hf_signal_name(int number);

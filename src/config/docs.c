@@ -111,7 +111,7 @@ static void write_section(FILE *out, const struct hf_section *section,
 
 void hf_config_write_docs(FILE *out)
 {
-    const struct hf_section *written[SECTIONS];
+    const struct hf_section *written[SECTIONS] = {NULL};
     size_t n_written = 0;
 
     fputs(opening, out);

@@ -8,7 +8,7 @@
 
 char *hf_path_format(const struct hf_path *path, char buf[HF_PATH_TEXT])
 {
-    const struct hf_path *steps[HF_YAML_DEPTH + 4];
+    const struct hf_path *steps[HF_YAML_DEPTH + 4] = {NULL};
     size_t n = 0, at = 0;
 
     buf[0] = 0;

@@ -11,7 +11,7 @@ static int put_path(const char *key, const char *path, char ret[HF_PATH_SIZE], s
     if (strlen(path) >= HF_PATH_SIZE)
         return hf_error_set(e, HF_ELIMIT, "%s is a path of %zu bytes; expected at most %d", key,
                             strlen(path), HF_PATH_SIZE - 1);
-    strcpy(ret, path);
+    hf_str_copy(hf_str(path), ret, HF_PATH_SIZE);
     return 0;
 }
 
@@ -68,7 +68,7 @@ int hf_setup_state(const struct hf_setup *s, struct hf_error *e)
     char path[HF_PATH_SIZE];
     struct stat st;
 
-    strcpy(path, s->state);
+    hf_str_copy(hf_str(s->state), path, sizeof(path));
     for (char *p = path + 1;; p++) {
         char c = *p;
         if (c && c != '/')

@@ -104,11 +104,12 @@ char *hf_duration_exact(int64_t ms, char *buf, size_t size)
     } units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
     size_t i = 0;
 
-    if (ms == 0)
-        return strcpy(buf, "0");
     while (ms % units[i].ms)
         i++;
-    snprintf(buf, size, "%lld%s", (long long)(ms / units[i].ms), units[i].name);
+    if (ms == 0)
+        snprintf(buf, size, "0");
+    else
+        snprintf(buf, size, "%lld%s", (long long)(ms / units[i].ms), units[i].name);
     return buf;
 }
 

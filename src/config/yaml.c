@@ -1,5 +1,6 @@
 #include "config/yaml.h"
 
+#include <assert.h>
 #include <yaml.h>
 
 struct builder {
@@ -177,6 +178,7 @@ static int take(struct builder *b, const yaml_event_t *event)
                      event->data.mapping_start.tag);
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
+        assert(b->open); /* the parser's events are balanced */
         b->open = b->open->parent;
         b->depth--;
         return 0;

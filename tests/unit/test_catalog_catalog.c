@@ -24,7 +24,7 @@ static void record(struct hf_catalog_observer *o, const struct hf_change *change
 
     snprintf(r->text + n, sizeof(r->text) - n, "%s %s;", names[change->what],
              change->instance ? change->instance->id : change->service->name);
-    if (r->reacts && change->what == HF_CHANGE_STATE &&
+    if (r->reacts && change->what == HF_CHANGE_STATE && change->instance &&
         change->instance->state == HF_INSTANCE_FAILED)
         hf_instance_state_set(r->catalog, change->instance, HF_INSTANCE_STARTING, "again");
 }
@@ -166,17 +166,21 @@ static void observers_and_revision(void **state)
     hf_instance_candidate_set(c, i, false);
     hf_instance_weight_set(c, i, 100);
     hf_service_candidate_share_set(c, s, 0);
+    hf_instance_why_set(c, i, "%s", "ready");
     assert_int_equal(hf_catalog_revision(c), revision); /* nothing changed */
     hf_instance_state_set(c, i, HF_INSTANCE_FAILED, "exit status 1");
     assert_int_equal(i->state, HF_INSTANCE_STARTING); /* by the observer */
+    hf_instance_why_set(c, i, "failing, but the \"%s\"", "last");
+    assert_string_equal(i->why, "failing, but the 'last'");
     hf_instance_candidate_set(c, i, true);
     hf_instance_weight_set(c, i, 10);
     hf_service_candidate_share_set(c, s, 1000);
     assert_int_equal(hf_service_version_set(c, s, "2", NULL), 0);
-    assert_int_equal(hf_catalog_revision(c), revision + 6);
+    assert_int_equal(hf_catalog_revision(c), revision + 7);
     hf_catalog_service_remove(c, s);
-    assert_string_equal(r.text, "added s;added i;fields i;state i;state i;state i;fields i;"
-                                "fields i;fields s;fields s;removed i;removed s;");
+    assert_string_equal(r.text,
+                        "added s;added i;fields i;state i;state i;state i;fields i;fields i;"
+                        "fields i;fields s;fields s;removed i;removed s;");
     hf_catalog_unobserve(c, &r.observer);
     assert_int_equal(hf_catalog_service_add(c, "t", &s), 0);
     assert_null(strstr(r.text, "added t"));

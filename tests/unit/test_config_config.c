@@ -156,7 +156,7 @@ static void round_trip_of_defaults(void **state)
 
     (void)state;
     write_defaults(&hf_section_root, "", &yaml);
-    assert_non_null(strstr(yaml.p, "      interval: \"1s\"\n"));
+    assert_true(yaml.p && strstr(yaml.p, "      interval: \"1s\"\n"));
     b = parse("/srv/f.yaml", yaml.p);
     t = b->services;
     assert_string_not_equal(a->digest, b->digest);
