@@ -219,15 +219,7 @@ void step_see(struct hf_release_engine *en, struct hf_release_seen *seen)
 
 struct hf_duration step_pause(const struct hf_release_doc *d)
 {
-    switch (d->step) {
-    case HF_STEP_BAKE:
-        return hf_ms(100);
-    case HF_STEP_DRAIN:
-    case HF_STEP_CLEAN_DRAIN:
-        return hf_ms(5);
-    default:
-        return hf_ms(20);
-    }
+    return hf_ms(d->step == HF_STEP_BAKE ? 25 : 5);
 }
 
 /* --- doing --- */
