@@ -1,0 +1,120 @@
+#include "test.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "keeper/mailbox.h"
+
+static struct hf_mailbox box;
+
+static int setup(void **state)
+{
+    (void)state;
+    return hf_mailbox_init(&box, NULL);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    hf_mailbox_done(&box);
+    return 0;
+}
+
+static void send_orphan(int pid)
+{
+    const struct hf_keeper_message m = {.type = HF_KEEPER_ORPHAN_ENDED, .pid = pid};
+
+    hf_mailbox_send(&box, &m);
+}
+
+/* What the controller reads next: its pid, or -1 if there is nothing. */
+static int read_pid(void)
+{
+    struct hf_keeper_message m;
+
+    return recv(box.controller_fd, &m, sizeof(m), 0) == sizeof(m) ? m.pid : -1;
+}
+
+static void messages_arrive_in_order(void **state)
+{
+    (void)state;
+    for (int i = 1; i <= 100; i++)
+        send_orphan(i);
+    for (int i = 1; i <= 100; i++)
+        assert_int_equal(read_pid(), i);
+    assert_int_equal(read_pid(), -1);
+}
+
+/* More than the kernel queues: the rest is kept, and nothing is lost or out of order. */
+static void what_the_kernel_does_not_take_is_kept(void **state)
+{
+    int sent = 0, got = 0;
+
+    (void)state;
+    while (box.n < HF_MAILBOX_KEPT)
+        send_orphan(++sent);
+    assert_true(sent > HF_MAILBOX_KEPT);
+    while (got < sent) {
+        int pid = read_pid();
+        if (pid < 0)
+            hf_mailbox_flush(&box);
+        else
+            assert_int_equal(pid, ++got);
+    }
+    assert_int_equal(read_pid(), -1);
+    assert_int_equal(box.n, 0);
+    assert_int_equal(box.lost, 0);
+}
+
+static void the_oldest_of_the_kept_go_first(void **state)
+{
+    int queued, sent = 0;
+
+    (void)state;
+    while (box.n == 0)
+        send_orphan(++sent);
+    queued = sent - 1;
+    for (int i = 0; i < HF_MAILBOX_KEPT + 9; i++)
+        send_orphan(++sent);
+    assert_int_equal(box.n, HF_MAILBOX_KEPT);
+    assert_int_equal(box.lost, 10);
+    for (int i = 1; i <= queued; i++)
+        assert_int_equal(read_pid(), i);
+    for (int i = sent - HF_MAILBOX_KEPT + 1; i <= sent; i++) {
+        hf_mailbox_flush(&box);
+        assert_int_equal(read_pid(), i);
+    }
+    assert_int_equal(read_pid(), -1);
+}
+
+static void a_message_of_another_size_is_none(void **state)
+{
+    struct hf_keeper_message m = {.type = HF_KEEPER_STOP_HOLDFAST}, got = {0};
+    char longer[sizeof(m) + 1] = {0};
+
+    (void)state;
+    assert_int_equal(hf_mailbox_receive(&box, &got), HF_EAGAIN);
+    assert_int_equal(send(box.controller_fd, &m, sizeof(m) - 1, 0), sizeof(m) - 1);
+    assert_int_equal(send(box.controller_fd, longer, sizeof(longer), 0), sizeof(longer));
+    assert_int_equal(send(box.controller_fd, &m, sizeof(m), 0), sizeof(m));
+    assert_int_equal(hf_mailbox_receive(&box, &got), HF_EINVAL);
+    assert_int_equal(hf_mailbox_receive(&box, &got), HF_EINVAL);
+    assert_int_equal(got.type, 0);
+    assert_int_equal(hf_mailbox_receive(&box, &got), 0);
+    assert_int_equal(got.type, HF_KEEPER_STOP_HOLDFAST);
+    assert_int_equal(hf_mailbox_receive(&box, &got), HF_EAGAIN);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(messages_arrive_in_order),
+        TEST(what_the_kernel_does_not_take_is_kept),
+        TEST(the_oldest_of_the_kept_go_first),
+        TEST(a_message_of_another_size_is_none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
