@@ -272,7 +272,7 @@ static void put_problem(struct connection *c, unsigned status, struct hf_str det
 {
     struct hf_text HF_AUTOTEXT t = {0};
 
-    hf_text_add(&t, HF_STR("{\"title\": "));
+    hf_text_add(&t, HF_STR("{\"type\": \"about:blank\", \"title\": "));
     add_json(&t, hf_http_reason(status));
     hf_text_addf(&t, ", \"status\": %u, \"detail\": ", status);
     add_json(&t, detail);

@@ -196,7 +196,7 @@ static void requests_are_answered_on_one_connection(void **state)
     forget();
     SAY("GET /other HTTP/1.1\r\nhost: x\r\n\r\n");
     expect("application/problem+json");
-    expect("{\"title\": \"Not Found\", \"status\": 404, "
+    expect("{\"type\": \"about:blank\", \"title\": \"Not Found\", \"status\": 404, "
            "\"detail\": \"there is no \\u0022such\\u0022 thing\"}\n");
     assert_false(b.eof);
     assert_int_equal(requests, 4);
