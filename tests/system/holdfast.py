@@ -58,10 +58,10 @@ class Holdfast:
 
     # life
 
-    def start(self, ready=True):
+    def start(self, *options, ready=True):
         with open(self.output, "ab") as output:
-            self.process = subprocess.Popen([BINARY, "run", "-c", self.file], cwd=self.folder,
-                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            self.process = subprocess.Popen([BINARY, "run", "-c", self.file, *options],
+                                            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         if ready:
             wait_until(self.serving, 30, lambda: f"holdfast to be ready\n{self.text()}")
         return self
