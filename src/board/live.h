@@ -45,7 +45,7 @@ struct hf_live_service {
 struct hf_live_endpoint {
     _Atomic uint32_t in_flight;
     _Atomic uint32_t incarnation;
-    _Atomic uint32_t ewma_us; /* of the time to the response's head; 0: nothing seen */
+    _Atomic uint32_t ewma_us; /* of the time to the response's head */
     _Atomic uint32_t zero;
     _Atomic uint64_t attempts, failures; /* before any retry */
     _Atomic uint64_t refused, timeouts;  /* parts of failures */

@@ -38,16 +38,27 @@ static bool eligible(const struct hf_view *v, uint32_t index, enum group group,
            hf_eject_state(v, ep->slot, now) != HF_EJECT_OUT;
 }
 
-static uint64_t score(const struct hf_view *v, uint32_t index)
+/* What decides between two. load: requests in flight there for each of 100 weight, times 10, plus
+ * that of the one that comes. */
+struct standing {
+    int index;
+    uint32_t slot, weight;
+    uint64_t load, us;
+};
+
+static struct standing standing(const struct hf_view *v, int index)
 {
-    const struct hf_plan_endpoint *ep = endpoint_at(v, index);
-    uint64_t in_flight = 1, us;
+    const struct hf_plan_endpoint *ep = endpoint_at(v, (uint32_t)index);
+    struct standing s = {.index = index, .slot = ep->slot, .weight = ep->weight};
+    uint64_t in_flight = 0;
 
     for (uint32_t w = 0; w < v->workers; w++)
         in_flight +=
             atomic_load_explicit(&v->endpoints[w][ep->slot].in_flight, memory_order_relaxed);
-    us = atomic_load_explicit(&v->endpoints[v->self][ep->slot].ewma_us, memory_order_relaxed);
-    return in_flight * (us + NOISE_US) * 1000 / ep->weight;
+    s.load = in_flight * 1000 / ep->weight + 10;
+    s.us = NOISE_US +
+           atomic_load_explicit(&v->endpoints[v->self][ep->slot].ewma_us, memory_order_relaxed);
+    return s;
 }
 
 static int draw(const struct hf_view *v, const struct hf_plan_service *s, enum group group,
@@ -69,17 +80,29 @@ static int draw(const struct hf_view *v, const struct hf_plan_service *s, enum g
     return HF_BALANCE_NONE;
 }
 
+static bool first_wins(const struct standing *a, const struct standing *b, struct hf_random *random)
+{
+    bool alike = a->us < 2 * b->us && b->us < 2 * a->us;
+    uint64_t cost_a = a->load * (alike ? 1 : a->us), cost_b = b->load * (alike ? 1 : b->us);
+
+    if (a->weight == b->weight)
+        return cost_a <= cost_b; /* they were drawn in random order */
+    if (hf_random_below(random, a->weight + b->weight) < a->weight)
+        return cost_a < 2 * cost_b;
+    return 2 * cost_a <= cost_b;
+}
+
 /* The one that loses forgets a little of its latency, so that a bad second does not shun it for
  * good. */
-static int better(struct hf_view *v, int a, int b)
+static int better(struct hf_view *v, int first, int second, struct hf_random *random)
 {
-    int winner = score(v, (uint32_t)a) <= score(v, (uint32_t)b) ? a : b;
-    uint32_t loser = endpoint_at(v, (uint32_t)(winner == a ? b : a))->slot;
-    _Atomic uint32_t *ewma = &v->endpoints[v->self][loser].ewma_us;
+    struct standing a = standing(v, first), b = standing(v, second);
+    bool won = first_wins(&a, &b, random);
+    _Atomic uint32_t *ewma = &v->endpoints[v->self][won ? b.slot : a.slot].ewma_us;
     uint32_t us = atomic_load_explicit(ewma, memory_order_relaxed);
 
     atomic_store_explicit(ewma, us - us / 128, memory_order_relaxed);
-    return winner;
+    return won ? a.index : b.index;
 }
 
 static int pick_in_group(struct hf_view *v, const struct hf_plan_service *s, enum group group,
@@ -90,7 +113,7 @@ static int pick_in_group(struct hf_view *v, const struct hf_plan_service *s, enu
     if (a == HF_BALANCE_NONE || s->n_endpoints == 1)
         return a;
     b = draw(v, s, group, tried, a, random, now);
-    return b == HF_BALANCE_NONE ? a : better(v, a, b);
+    return b == HF_BALANCE_NONE ? a : better(v, a, b, random);
 }
 
 /* A ready endpoint of the group although it is ejected: better than no answer. Draining and ejected
@@ -98,14 +121,14 @@ static int pick_in_group(struct hf_view *v, const struct hf_plan_service *s, enu
 static int pick_in_panic(struct hf_view *v, const struct hf_plan_service *s, enum group group,
                          struct hf_random *random)
 {
-    uint32_t start = hf_random_below(random, s->n_endpoints);
+    int index = HF_BALANCE_NONE;
+    uint32_t n = 0;
 
-    for (uint32_t i = 0; i < s->n_endpoints; i++) {
-        uint32_t index = s->first_endpoint + (start + i) % s->n_endpoints;
-        if (in_group(endpoint_at(v, index), group))
-            return (int)index;
+    for (uint32_t i = s->first_endpoint; i < s->first_endpoint + s->n_endpoints; i++) {
+        if (in_group(endpoint_at(v, i), group) && hf_random_below(random, ++n) == 0)
+            index = (int)i; /* the n-th replaces what was chosen with a chance of 1/n */
     }
-    return HF_BALANCE_NONE;
+    return index;
 }
 
 int hf_balance_pick(struct hf_view *v, const struct hf_plan_service *s,
@@ -152,9 +175,10 @@ bool hf_balance_elsewhere(const struct hf_view *v, const struct hf_plan_service 
 void hf_balance_latency(struct hf_live_endpoint *ep, uint64_t us)
 {
     uint64_t old = atomic_load_explicit(&ep->ewma_us, memory_order_relaxed);
-    uint64_t next = old ? old + us / 8 - old / 8 : us;
+    uint64_t next;
 
     if (us > UINT32_MAX / 2)
-        next = UINT32_MAX / 2;
+        us = UINT32_MAX / 2;
+    next = old + us / 8 - old / 8;
     atomic_store_explicit(&ep->ewma_us, (uint32_t)next, memory_order_relaxed);
 }

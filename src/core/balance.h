@@ -2,7 +2,8 @@
  *
  * The version's share is drawn first: a candidate gets candidate_share and nothing else, so that
  * users never meet it more often. Then power of two choices inside the group: of two endpoints
- * drawn at random, the one with the lower in-flight x latency / weight. */
+ * drawn at random, the one with the lower in-flight x latency / weight. Latencies within a factor
+ * of two count as equal; between two that are about as good, weights decide. */
 #pragma once
 #include "core/view.h"
 
@@ -24,5 +25,5 @@ bool hf_balance_elsewhere(const struct hf_view *v, const struct hf_plan_service 
                           const struct hf_tried *tried, struct hf_mono now);
 
 /* The time to the response's head, or timeout.try for a failure, so that failing fast attracts
- * nothing. Moves the average by an eighth. */
+ * nothing. Moves the average by an eighth, from 0: one slow first answer shuns nobody. */
 void hf_balance_latency(struct hf_live_endpoint *ep, uint64_t us);

@@ -86,11 +86,13 @@ static bool on_failure(struct hf_view *v, const struct hf_plan_service *s, struc
 {
     struct hf_live_floor *floor = &v->floors[s->slot];
     uint32_t ejections = atomic_load(&h->ejections);
+    int64_t out = atomic_load(&h->ejected_until_ns);
 
-    if (atomic_load(&h->ejected_until_ns) != 0) {
-        if (atomic_load(&h->trial)) {
+    if (out != 0) {
+        /* By exchange, too: back in meanwhile, it has given its place on the floor back. */
+        if (atomic_load(&h->trial) &&
+            atomic_compare_exchange_strong(&h->ejected_until_ns, &out, until(s, ejections, now))) {
             atomic_store(&h->ejections, ejections + 1);
-            atomic_store(&h->ejected_until_ns, until(s, ejections + 1, now));
             atomic_store(&h->trial, 0);
         }
         return false;
@@ -99,8 +101,7 @@ static bool on_failure(struct hf_view *v, const struct hf_plan_service *s, struc
         return false;
     if (!floor_take(floor, hf_eject_allowed(ready_endpoints(v->plan, s))))
         return false;
-    int64_t in = 0;
-    if (!atomic_compare_exchange_strong(&h->ejected_until_ns, &in, until(s, ejections, now))) {
+    if (!atomic_compare_exchange_strong(&h->ejected_until_ns, &out, until(s, ejections, now))) {
         atomic_fetch_sub(&floor->ejected, 1); /* another worker was faster */
         return false;
     }

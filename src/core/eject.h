@@ -24,8 +24,9 @@ bool hf_eject_take_trial(struct hf_view *v, uint32_t endpoint_slot);
 bool hf_eject_result(struct hf_view *v, const struct hf_plan_service *s, uint32_t endpoint_slot,
                      enum hf_result result, struct hf_mono now);
 
-/* The slot is somebody else's now, or nobody's: starts afresh and gives the floor back.
- * service_slot is the service that the old endpoint belonged to. */
+/* The slot is somebody else's now, or nobody's, or its endpoint is not in use: starts afresh and
+ * gives the floor back. service_slot is the service that the endpoint belonged to until now;
+ * results of an endpoint that is not in use are not to be fed. */
 void hf_eject_forget(struct hf_view *v, uint32_t service_slot, uint32_t endpoint_slot,
                      uint32_t incarnation);
 

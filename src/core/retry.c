@@ -22,6 +22,7 @@ bool hf_retry_allowed(const struct hf_retry_case *c, const struct hf_plan_servic
     case HF_FAILURE_500:
         return c->idempotent && s->retry_on_500;
     case HF_FAILURE_NONE:
+    case HF_FAILURE_LOCAL: /* elsewhere it would be the same */
     case HF_FAILURE_BROKEN:
     case HF_FAILURE_RESPONSE:
     case HF_FAILURES:

@@ -7,6 +7,7 @@
 
 enum hf_failure {
     HF_FAILURE_NONE,
+    HF_FAILURE_LOCAL,   /* no descriptor, port or memory here: nothing was sent, nobody's fault */
     HF_FAILURE_CONNECT, /* refused, unreachable or timed out: nothing was sent */
     HF_FAILURE_STALE,   /* a kept connection was closed before a byte of the response */
     HF_FAILURE_LOST,    /* a new connection was closed before the response's head was whole */
