@@ -36,7 +36,6 @@ struct hf_drainer_needs hf_controller_drainer_needs(struct hf_controller *c)
                                      .board = c->board,
                                      .ctx = c,
                                      .publish = publish,
-                                     .end_ctx = c,
                                      .on_end = on_drained};
 }
 

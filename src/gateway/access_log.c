@@ -18,10 +18,11 @@ enum {
 };
 
 /* Positions only rise; position % RING is the offset. A line that would cross the end of the ring
- * is begun at its start: `skip` is where the unused tail begins. */
+ * is begun at its start: `skip` is where the lap before ended. There is one at a time: the worker
+ * ends a lap only when the thread has left the one before. */
 struct hf_access_log_ring {
     _Alignas(64) _Atomic uint64_t written; /* by the worker */
-    _Atomic uint64_t skip;                 /* position of the unused tail before `written`'s lap */
+    _Atomic uint64_t skip;                 /* where the lap before `written`'s ended */
     uint64_t begun;                        /* worker's own: where the present line began */
     bool woken;
     int bell;
@@ -65,8 +66,7 @@ static void flush_ring(struct hf_access_log *log, struct hf_access_log_ring *r)
     if (from == to)
         return;
     if (from / RING != (to - 1) / RING) { /* the lines go on at the ring's start */
-        uint64_t end = skip > from ? skip : (from / RING + 1) * RING;
-        write_all(log, r->data + from % RING, (size_t)(end - from));
+        write_all(log, r->data + from % RING, (size_t)(skip - from));
         from = (from / RING + 1) * RING;
     }
     write_all(log, r->data + from % RING, (size_t)(to - from));
@@ -147,7 +147,6 @@ char *hf_access_log_begin(struct hf_access_log_ring *r, size_t n)
         /* One lap's end at a time: the thread must be past the previous one. */
         if (flushed / RING != at / RING || next_lap + n > flushed + RING)
             return NULL;
-        atomic_store_explicit(&r->skip, at, memory_order_relaxed);
         at = next_lap;
     }
     if (at + n > flushed + RING)
@@ -159,7 +158,10 @@ char *hf_access_log_begin(struct hf_access_log_ring *r, size_t n)
 void hf_access_log_commit(struct hf_access_log_ring *r, size_t n)
 {
     uint64_t flushed = atomic_load_explicit(&r->flushed, memory_order_relaxed), one = 1;
+    uint64_t before = atomic_load_explicit(&r->written, memory_order_relaxed);
 
+    if (before % RING == 0 || before / RING != r->begun / RING)
+        atomic_store_explicit(&r->skip, before, memory_order_relaxed);
     atomic_store_explicit(&r->written, r->begun + n, memory_order_release);
     if (r->begun + n - flushed < WAKE_AT) {
         r->woken = false;

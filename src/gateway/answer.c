@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "gateway/exchange.h"
 #include "gateway/worker.h"
 
 void hf_answer(struct hf_client *c, unsigned status, const char *detail, unsigned retry_after,
@@ -35,6 +36,8 @@ void hf_answer(struct hf_client *c, unsigned status, const char *detail, unsigne
     if (!c->keep_alive || w->leaving) {
         c->keep_alive = false;
         HF_H1_PUT(o, "connection: close\r\n");
+    } else if (c->exchange && !c->exchange->minor) {
+        HF_H1_PUT(o, "connection: keep-alive\r\n");
     }
     HF_H1_PUT(o, "\r\n");
     if (!head_only)

@@ -5,6 +5,8 @@
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
 
+enum { ORPHAN_MS = 60000 /* for requests of a service that is gone */ };
+
 static const struct hf_plan_service *policy(const struct hf_exchange *x)
 {
     return x->service ? hf_worker_policy(x->worker, x->service) : NULL;
@@ -20,6 +22,25 @@ static bool may_try_again(const struct hf_exchange *x, const struct hf_plan_serv
     return x->idempotent && x->kept && x->attempts <= s->retry_attempts && s->try_ms;
 }
 
+/* All that was received of the request was sent: it is the client that does not go on, and its
+ * connection has a deadline of its own. */
+static bool waits_for_client(const struct hf_exchange *x)
+{
+    return hf_client_backlogged(x->client) || (!x->request_done && !unsent(x));
+}
+
+/* A service that has left the configuration has no policy any more, or an empty one: what is under
+ * way there ends by these. */
+static struct hf_duration idle(const struct hf_plan_service *s)
+{
+    return hf_ms(s && s->idle_ms ? s->idle_ms : ORPHAN_MS);
+}
+
+static struct hf_duration response(const struct hf_plan_service *s)
+{
+    return s && s->response_ms ? hf_ms(s->response_ms) : idle(s);
+}
+
 /* When the timer looks at this attempt next. */
 static void arm(struct hf_exchange *x)
 {
@@ -27,15 +48,13 @@ static void arm(struct hf_exchange *x)
     struct hf_worker *w = x->worker;
     struct hf_mono at;
 
-    if (!s)
-        return; /* the service left the plan; what was set stays */
     if (!x->upstream->connected) {
-        at = hf_mono_add(x->attempt_at, hf_ms(s->connect_ms));
+        at = hf_mono_add(x->attempt_at, s && s->connect_ms ? hf_ms(s->connect_ms) : idle(s));
     } else if (unsent(x) || !x->request_done) {
-        at = hf_mono_add(hf_worker_now(w), hf_ms(s->idle_ms));
+        at = hf_mono_add(hf_worker_now(w), idle(s));
     } else {
         at = x->response_by;
-        if (may_try_again(x, s) && !x->try_noted) {
+        if (s && may_try_again(x, s) && !x->try_noted) {
             struct hf_mono try_by = hf_mono_add(x->attempt_at, hf_ms(s->try_ms));
             if (hf_mono_before(try_by, at))
                 at = try_by;
@@ -44,17 +63,18 @@ static void arm(struct hf_exchange *x)
     hf_timer_set(w->loop, &x->timer, at);
 }
 
-static bool connect_to(struct hf_exchange *x, struct hf_target *t)
+static enum hf_failure connect_to(struct hf_exchange *x, struct hf_target *t)
 {
-    struct hf_upstream *u = hf_target_take(x->worker, t, x->idempotent);
+    struct hf_upstream *u = x->stale ? NULL : hf_target_take(x->worker, t, x->idempotent);
+    enum hf_failure failure = HF_FAILURE_NONE;
 
     if (!u)
-        u = hf_upstream_connect(x->worker, t);
-    if (!u)
-        return false;
-    hf_upstream_attach(u, x);
-    x->upstream = u;
-    return true;
+        failure = hf_upstream_connect(x->worker, t, &u);
+    if (failure == HF_FAILURE_NONE) {
+        hf_upstream_attach(u, x);
+        x->upstream = u;
+    }
+    return failure;
 }
 
 static void remember(struct hf_tried *tried, uint32_t slot)
@@ -67,6 +87,7 @@ void hf_attempt_begin(struct hf_exchange *x)
 {
     struct hf_worker *w = x->worker;
     const struct hf_plan_service *s = policy(x);
+    enum hf_failure failure;
     int at;
 
     if (!s) {
@@ -84,13 +105,14 @@ void hf_attempt_begin(struct hf_exchange *x)
     remember(&x->tried, x->target->slot);
     x->attempt_at = hf_worker_now(w);
     x->sent = 0;
-    x->try_noted = false;
+    x->status = 0;
+    x->interims = 0;
+    x->begun = x->try_noted = false;
     hf_exchange_state_set(x, HF_EXCHANGE_ATTEMPT);
-    if (!connect_to(x, x->target)) {
-        hf_attempt_failed(x, HF_FAILURE_CONNECT);
-        return;
-    }
-    if (x->upstream->connected)
+    failure = connect_to(x, x->target);
+    if (failure != HF_FAILURE_NONE)
+        hf_attempt_failed(x, failure);
+    else if (x->upstream->connected)
         hf_attempt_send(x);
     else
         arm(x);
@@ -100,10 +122,9 @@ void hf_attempt_begin(struct hf_exchange *x)
 static void sent_some(struct hf_exchange *x)
 {
     if (!unsent(x) && x->request_done) {
-        const struct hf_plan_service *s = policy(x);
         x->attempt_at = hf_worker_now(x->worker);
-        if (!x->response_by.ns && s)
-            x->response_by = hf_mono_add(x->attempt_at, hf_ms(s->response_ms));
+        if (!x->response_by.ns)
+            x->response_by = hf_mono_add(x->attempt_at, response(policy(x)));
     }
     arm(x);
 }
@@ -115,16 +136,15 @@ void hf_attempt_send(struct hf_exchange *x)
 
     if (!u->connected)
         return;
-    if (x->sent == 0)
-        x->attempts++;
+    x->attempts += !x->begun;
+    x->begun = true;
     while (unsent(x) && u->writable) {
         struct hf_str rest = {x->request.p + x->sent, x->request.end - x->sent};
         ssize_t n = hf_upstream_send(u, rest);
         if (n < 0) {
-            /* The other side may have answered before it closed: read on, the end shows there. */
+            /* The other side may have answered before it closed: the end shows there. */
             u->writable = false;
-            u->readable = true;
-            hf_upstream_read(u);
+            hf_upstream_read_soon(u);
             return;
         }
         x->sent += (uint32_t)n;
@@ -140,10 +160,7 @@ void hf_attempt_send(struct hf_exchange *x)
 
 void hf_attempt_progress(struct hf_exchange *x)
 {
-    const struct hf_plan_service *s = policy(x);
-
-    if (s)
-        hf_timer_after(x->worker->loop, &x->timer, hf_ms(s->idle_ms));
+    hf_timer_after(x->worker->loop, &x->timer, idle(policy(x)));
 }
 
 void hf_exchange_connected(struct hf_exchange *x)
@@ -178,7 +195,7 @@ void hf_attempt_end(struct hf_exchange *x, enum hf_result result, bool keep)
     hf_exchange_state_set(x, HF_EXCHANGE_NEW);
     if (result == HF_RESULT_FAILED)
         hf_count_add(&t->live->failures, 1);
-    if (s && hf_eject_result(&w->view, s, t->slot, result, hf_worker_now(w)))
+    if (s && hf_target_in_use(t) && hf_eject_result(&w->view, s, t->slot, result, hf_worker_now(w)))
         hf_target_move(t);
 }
 
@@ -229,6 +246,9 @@ static bool take_retry(struct hf_exchange *x, const struct hf_retry_case *c,
 static void answer_failure(struct hf_exchange *x, enum hf_failure failure)
 {
     switch (failure) {
+    case HF_FAILURE_LOCAL:
+        hf_exchange_answer(x, 503, "this gateway has no descriptors or ports left", 1);
+        break;
     case HF_FAILURE_CONNECT:
         hf_exchange_answer(x, 502, "no connection to an instance of the service could be made", 1);
         break;
@@ -248,21 +268,22 @@ static void answer_failure(struct hf_exchange *x, enum hf_failure failure)
 void hf_attempt_failed(struct hf_exchange *x, enum hf_failure failure)
 {
     const struct hf_plan_service *s = policy(x);
+    bool unreached = failure == HF_FAILURE_CONNECT || failure == HF_FAILURE_LOCAL;
     struct hf_retry_case c;
 
-    if (failure == HF_FAILURE_CONNECT)
-        x->connects++;
+    x->connects += failure == HF_FAILURE_CONNECT;
+    x->stale = failure == HF_FAILURE_STALE;
     c = retry_case(x, failure);
-    if (!hf_retry_is_free(&c)) {
-        note_failure(x, failure, s);
-        hf_attempt_end(x, HF_RESULT_FAILED, false);
-    } else {
+    if (failure == HF_FAILURE_LOCAL || hf_retry_is_free(&c)) {
         x->tried.n = 0; /* the endpoint itself did nothing wrong */
         hf_attempt_end(x, HF_RESULT_NONE, false);
+    } else {
+        note_failure(x, failure, s);
+        hf_attempt_end(x, HF_RESULT_FAILED, false);
     }
     if (s && take_retry(x, &c, s))
         hf_attempt_begin(x);
-    else if (s && failure == HF_FAILURE_CONNECT && s->hold_ms)
+    else if (s && unreached && s->hold_ms)
         hf_hold(x, s); /* nothing was sent: wait until an endpoint can be reached */
     else
         answer_failure(x, failure);
@@ -300,7 +321,7 @@ void hf_exchange_upstream_lost(struct hf_exchange *x, bool clean)
     }
     if (!u->connected)
         hf_attempt_failed(x, HF_FAILURE_CONNECT);
-    else if (u->reused && !hf_buffer_used(&u->in))
+    else if (u->reused && !hf_buffer_used(&u->in) && !x->interims)
         hf_attempt_failed(x, HF_FAILURE_STALE);
     else
         hf_attempt_failed(x, HF_FAILURE_LOST);
@@ -348,6 +369,8 @@ void hf_attempt_timeout(struct hf_exchange *x)
 
     if (!x->upstream->connected)
         hf_attempt_failed(x, HF_FAILURE_CONNECT);
+    else if (waits_for_client(x))
+        hf_attempt_progress(x);
     else if (unsent(x) || !x->request_done)
         hf_attempt_failed(x, HF_FAILURE_RESPONSE);
     else if (s && hf_mono_before(now, x->response_by))
@@ -358,11 +381,8 @@ void hf_attempt_timeout(struct hf_exchange *x)
 
 void hf_attempt_stalled(struct hf_exchange *x)
 {
-    struct hf_client *c = x->client;
-
-    if (hf_client_backlogged(c) || !x->request_done) { /* it is the client that does not go on */
-        hf_exchange_client_gone(x);
-        hf_client_close(c);
+    if (waits_for_client(x)) {
+        hf_attempt_progress(x);
         return;
     }
     hf_count_add(&x->target->live->timeouts, 1);

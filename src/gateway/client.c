@@ -6,6 +6,7 @@
 
 #include "gateway/answer.h"
 #include "gateway/exchange.h"
+#include "gateway/outcome.h"
 #include "gateway/worker.h"
 #include "net/socket.h"
 
@@ -13,6 +14,7 @@ enum { LINGER_S = 2 /* how long an answer before the request's end may take to b
 
 static void on_event(struct hf_watch *watch, uint32_t events);
 static void on_timer(struct hf_timer *t);
+static void take_kept(struct hf_client *c);
 static void read_on(struct hf_client *c);
 
 /* The one writer of a client's state. Each state has its own deadline. */
@@ -35,11 +37,19 @@ static void set_state(struct hf_client *c, enum hf_client_state next)
     case HF_CLIENT_LINGER:
         hf_timer_after(loop, &c->timer, hf_seconds(LINGER_S));
         break;
-    case HF_CLIENT_BUSY: /* the exchange has deadlines; while a body comes, this one is set, too */
+    case HF_CLIENT_BUSY: /* the exchange has deadlines; see await_progress() */
     case HF_CLIENT_CLOSED:
         hf_timer_stop(&c->timer);
         break;
     }
+}
+
+static void on_go_on(struct hf_task *t)
+{
+    struct hf_client *c = HF_CONTAINER(t, struct hf_client, go_on);
+
+    take_kept(c);
+    read_on(c);
 }
 
 static struct hf_client *client_get(struct hf_worker *w)
@@ -55,6 +65,7 @@ static struct hf_client *client_get(struct hf_worker *w)
     hf_link_init(&c->link);
     c->worker = w;
     c->watch.on_event = on_event;
+    hf_task_init(&c->go_on, on_go_on);
     return c;
 }
 
@@ -92,6 +103,7 @@ void hf_client_close(struct hf_client *c)
     set_state(c, HF_CLIENT_CLOSED);
     hf_loop_unwatch(w->loop, &c->watch);
     close(c->watch.fd);
+    hf_task_drop(&c->go_on);
     hf_buffer_drop(&w->buffers, &c->in);
     hf_buffer_drop(&w->buffers, &c->out);
     hf_link_remove(&c->link);
@@ -99,23 +111,29 @@ void hf_client_close(struct hf_client *c)
     hf_count_add(&w->live->connections, UINT64_MAX); /* minus one */
 }
 
-void hf_client_leave(struct hf_client *c)
-{
-    if (c->state == HF_CLIENT_IDLE)
-        hf_client_close(c);
-}
-
 /* The connection is of no use any more: whatever was under way ends. */
 static void lost(struct hf_client *c)
 {
+    c->broken = true;
     if (c->exchange)
         hf_exchange_client_gone(c->exchange);
     hf_client_close(c);
 }
 
+/* To a client that reads until the connection ends, an orderly end would look like the whole
+ * message. */
+static void reset(struct hf_client *c)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
 static void linger_or_close(struct hf_client *c)
 {
-    if (c->eof || c->broken) {
+    if (c->cut)
+        reset(c);
+    if (c->eof || c->broken || c->cut) {
         hf_client_close(c);
         return;
     }
@@ -134,6 +152,13 @@ static void finish(struct hf_client *c)
         set_state(c, HF_CLIENT_FLUSH);
     else
         linger_or_close(c);
+}
+
+/* Within a message, the client has neither sent nor taken a byte for so long: it is given up. */
+static void await_progress(struct hf_client *c)
+{
+    if (c->state == HF_CLIENT_BUSY)
+        hf_timer_after(c->worker->loop, &c->timer, hf_ms(hf_worker_limits(c->worker)->progress_ms));
 }
 
 /* ---- sending ---- */
@@ -171,16 +196,19 @@ void hf_client_flush(struct hf_client *c)
         c->broken = true;
     if (!hf_client_backlogged(c) && !c->broken && c->state != HF_CLIENT_CLOSED) {
         struct msghdr m = {.msg_iov = out->piece, .msg_iovlen = out->n};
-        ssize_t n = out->n == 1
-                        ? send(c->watch.fd, out->piece[0].iov_base, out->bytes, MSG_NOSIGNAL)
-                        : sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN && errno != EINTR)
+        ssize_t n;
+        do
+            n = out->n == 1 ? send(c->watch.fd, out->piece[0].iov_base, out->bytes, MSG_NOSIGNAL)
+                            : sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
+        while (n < 0 && errno == EINTR);
+        if (n < 0 && errno != EAGAIN)
             c->broken = true;
         sent = n < 0 ? 0 : (size_t)n;
     }
     if (!c->broken && sent < out->bytes) {
         c->writable = false;
         keep_rest(c, out, sent);
+        await_progress(c);
     }
     out_reset(out);
 }
@@ -222,16 +250,19 @@ static void put_response_framing(struct hf_client *c, struct hf_h1_out *o,
 {
     bool unknown = framing->kind == HF_H1_BODY_CHUNKED || framing->kind == HF_H1_BODY_UNTIL_CLOSE;
 
-    if (head->seen & HF_FIELD_BIT(HF_FIELD_CONTENT_LENGTH)) {
-        HF_H1_PUT(o, "content-length: "); /* of HEAD and 304 as well */
+    /* Of HEAD and 304 as well, but never of 204: RFC 9110 8.6. */
+    if ((head->seen & HF_FIELD_BIT(HF_FIELD_CONTENT_LENGTH)) && head->status != 204) {
+        HF_H1_PUT(o, "content-length: ");
         hf_h1_put_decimal(o, framing->length);
         HF_H1_PUT(o, "\r\n");
     }
     c->chunked = unknown && c->exchange->minor;
-    if (c->chunked)
+    if (c->chunked || (c->exchange->method == HF_METHOD_HEAD && c->exchange->minor &&
+                       (head->seen & HF_FIELD_BIT(HF_FIELD_TRANSFER_ENCODING))))
         HF_H1_PUT(o, "transfer-encoding: chunked\r\n");
     else if (unknown)
         c->keep_alive = false;
+    c->until_close = unknown && !c->chunked;
 }
 
 void hf_client_head(struct hf_client *c, const struct hf_h1_head *head,
@@ -294,17 +325,18 @@ void hf_client_body(struct hf_client *c, struct hf_str data)
 void hf_client_end(struct hf_client *c, const struct hf_h1_trailers *trailers)
 {
     struct hf_h1_out *o = &c->worker->out.text;
-    char *from = o->p;
+    char *from;
 
     if (!c->chunked)
         return;
     c->chunked = false;
+    if (c->worker->out.n == HF_PIECES)
+        hf_client_flush(c);
+    from = o->p;
     HF_H1_PUT(o, "0\r\n");
     for (unsigned i = 0; trailers && i < trailers->n; i++)
         hf_h1_put_field(o, trailers->fields[i].name, trailers->fields[i].value);
     HF_H1_PUT(o, "\r\n");
-    if (c->worker->out.n == HF_PIECES)
-        hf_client_flush(c); /* the text stays where it is: only its bookkeeping starts over */
     rendered(c, from);
 }
 
@@ -324,6 +356,10 @@ static void send_backlog(struct hf_client *c)
             return;
         }
         c->out.start += (uint32_t)n;
+        if (c->state == HF_CLIENT_BUSY)
+            await_progress(c);
+        else if (c->state != HF_CLIENT_HEAD)
+            set_state(c, (enum hf_client_state)c->state); /* its time begins anew */
     }
     if (hf_client_backlogged(c))
         return;
@@ -343,12 +379,8 @@ static void refuse(struct hf_client *c, int h1_error)
     hf_count_add(&c->worker->live->bad_requests, 1);
     c->keep_alive = false;
     hf_answer(c, hf_h1_error_status(err), hf_h1_error_text(err), 0, (struct hf_str){0}, false);
+    hf_outcome_refused(c, hf_h1_error_status(err));
     finish(c);
-}
-
-static void await_body(struct hf_client *c)
-{
-    hf_timer_after(c->worker->loop, &c->timer, hf_ms(hf_worker_limits(c->worker)->progress_ms));
 }
 
 /* A head, if it is whole. Returns bytes taken. */
@@ -375,7 +407,7 @@ static size_t take_head(struct hf_client *c, struct hf_str bytes)
     set_state(c, HF_CLIENT_BUSY);
     hf_exchange_start(c, &framing);
     if (c->exchange && !c->exchange->request_done)
-        await_body(c);
+        await_progress(c);
     return (size_t)n;
 }
 
@@ -385,8 +417,8 @@ static ssize_t take_body(struct hf_client *c, struct hf_str bytes)
     ssize_t n = hf_exchange_feed(x, bytes);
 
     if (n >= 0) {
-        if (c->exchange == x && !x->request_done)
-            await_body(c);
+        if (c->exchange == x && (!x->request_done || hf_client_backlogged(c)))
+            await_progress(c);
         else if (c->exchange == x)
             hf_timer_stop(&c->timer);
         return n;
@@ -453,6 +485,10 @@ static void end_of_input(struct hf_client *c)
         break;
     case HF_CLIENT_FLUSH:
         break;
+    case HF_CLIENT_IDLE:
+    case HF_CLIENT_HEAD:
+        finish(c); /* what it has asked for before is still sent */
+        break;
     default:
         lost(c);
         break;
@@ -506,8 +542,8 @@ static bool receive(struct hf_client *c)
             lost(c);
         return false;
     }
-    if ((size_t)n < size)
-        c->readable = false; /* epoll(7): a short read means that it is dry */
+    if ((size_t)n < size && !c->ending)
+        c->readable = false; /* epoll(7): a short read means that it is dry, but for the end */
     if (kept) {
         c->in.end += (uint32_t)n;
         take_kept(c);
@@ -522,7 +558,11 @@ static bool receive(struct hf_client *c)
 
 static void read_on(struct hf_client *c)
 {
-    while (c->state != HF_CLIENT_CLOSED && c->readable && wants_bytes(c)) {
+    for (int i = 0; c->state != HF_CLIENT_CLOSED && c->readable && wants_bytes(c); i++) {
+        if (i == HF_READS_AT_ONCE) {
+            hf_task_add(&c->worker->tasks, &c->go_on);
+            return;
+        }
         if (!receive(c))
             return;
     }
@@ -536,28 +576,17 @@ void hf_client_resume(struct hf_client *c)
     read_on(c);
 }
 
-/* To a client that reads until the connection ends, an orderly end would look like the whole
- * message. */
-static void reset(struct hf_client *c)
-{
-    struct linger now = {.l_onoff = 1, .l_linger = 0};
-
-    setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-}
-
 void hf_client_exchange_done(struct hf_client *c, bool whole)
 {
     if (c->state == HF_CLIENT_CLOSED)
         return;
-    if (!whole || c->broken) {
-        /* The message cannot be ended properly: a cut connection tells the client so. */
-        if (hf_client_backlogged(c) && !c->broken) {
-            set_state(c, HF_CLIENT_FLUSH);
-        } else {
-            reset(c);
-            hf_client_close(c);
-        }
+    if (c->broken) {
+        hf_client_close(c);
         return;
+    }
+    if (!whole) { /* the message cannot be ended properly: the connection's end tells the client */
+        c->cut = c->until_close;
+        c->keep_alive = false;
     }
     if (!c->keep_alive) {
         finish(c);
@@ -567,12 +596,23 @@ void hf_client_exchange_done(struct hf_client *c, bool whole)
     hf_client_resume(c);
 }
 
+void hf_client_leave(struct hf_client *c)
+{
+    if (c->state != HF_CLIENT_IDLE)
+        return;
+    c->readable = true; /* a request may have come just now: it is answered */
+    read_on(c);
+    if (c->state == HF_CLIENT_IDLE)
+        finish(c);
+}
+
 /* ---- events ---- */
 
 static void on_event(struct hf_watch *watch, uint32_t events)
 {
     struct hf_client *c = HF_CONTAINER(watch, struct hf_client, watch);
 
+    c->ending = c->ending || (events & EPOLLRDHUP);
     if (events & (EPOLLERR | EPOLLHUP)) {
         if (c->state != HF_CLIENT_LINGER || (events & EPOLLERR)) {
             lost(c);
@@ -597,13 +637,17 @@ static void on_timer(struct hf_timer *t)
     case HF_CLIENT_HEAD:
         c->keep_alive = false;
         hf_answer(c, 408, "the request did not arrive in time", 0, (struct hf_str){0}, false);
+        hf_outcome_refused(c, 408);
         finish(c);
         break;
     case HF_CLIENT_BUSY:
-        if (hf_exchange_wants_request(c->exchange))
+        if (hf_client_backlogged(c))
+            lost(c);
+        else if (hf_exchange_wants_request(c->exchange))
             hf_exchange_slow_body(c->exchange);
-        else
-            await_body(c); /* it is the endpoint that does not take it; the exchange sees to that */
+        else if (!c->exchange->request_done)
+            await_progress(
+                c); /* it is the endpoint that does not take it; the exchange sees to it */
         break;
     default:
         lost(c);

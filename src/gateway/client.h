@@ -6,6 +6,7 @@
 #pragma once
 #include "base/list.h"
 #include "gateway/pool.h"
+#include "gateway/task.h"
 #include "http/h1_framing.h"
 #include "net/addr.h"
 #include "net/loop.h"
@@ -33,11 +34,16 @@ struct hf_client {
     struct hf_buffer out; /* to be sent, when the socket takes no more */
     size_t scanned;
     uint8_t state;
-    bool readable, writable, eof;
-    bool broken;     /* the connection is lost; noticed by whoever goes on with it */
-    bool taking;     /* bytes are being taken: an exchange that ends now is followed up there */
-    bool keep_alive; /* the present request lets the connection go on */
-    bool chunked;    /* the present response is sent in chunks */
+    struct hf_task go_on; /* to read on in the next turn */
+    bool readable, writable;
+    bool ending; /* the client sends no more; eof: and all that it sent was received */
+    bool eof;
+    bool broken;      /* the connection is lost; noticed by whoever goes on with it */
+    bool taking;      /* bytes are being taken: an exchange that ends now is followed up there */
+    bool keep_alive;  /* the present request lets the connection go on */
+    bool chunked;     /* the present response is sent in chunks */
+    bool until_close; /* the present response ends with the connection */
+    bool cut;         /* it ended too early, and only a reset can say so */
     uint8_t ip_n;
     char ip[46];
 };

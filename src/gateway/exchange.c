@@ -301,6 +301,8 @@ ssize_t hf_exchange_feed(struct hf_exchange *x, struct hf_str bytes)
 
         if (room == 0)
             break;
+        if (x->request_kind == HF_H1_BODY_CHUNKED && room < HF_H1_TRAILER_BYTES)
+            room = HF_H1_TRAILER_BYTES; /* a trailer section is taken whole, or never */
         if (rest.n > room)
             rest.n = room;
         n = x->request_kind == HF_H1_BODY_CHUNKED ? feed_chunked(x, rest) : feed_length(x, rest);

@@ -60,6 +60,8 @@ struct hf_exchange {
     struct hf_tried tried;
     uint16_t attempts, connects; /* in which something was sent; which could not connect */
     uint16_t retries;
+    bool begun;     /* this attempt has begun to send */
+    bool stale;     /* the latest one was on a kept connection that the other side had closed */
     bool try_noted; /* timeout.try passed, but the request could not go elsewhere */
     struct hf_mono arrived;
     struct hf_mono attempt_at;  /* when it began; from when all was sent on: that moment */
@@ -70,7 +72,8 @@ struct hf_exchange {
     /* the response */
     uint16_t status;
     uint8_t response_kind;
-    uint8_t interims; /* 1xx responses so far */
+    uint8_t interims; /* 1xx responses so far in this attempt */
+    bool passed_on;   /* its head went to the client */
     bool upstream_keep;
     uint64_t response_left, bytes_out;
     struct hf_h1_chunk response_chunk;

@@ -101,6 +101,15 @@ static void on_tick(struct hf_timer *t)
         hf_timer_after(ws->worker->loop, &ws->tick, hf_ms(TICK_MS));
 }
 
+static void on_follow(struct hf_task *t)
+{
+    struct hf_worker_service *ws = HF_CONTAINER(t, struct hf_worker_service, follow);
+    uint32_t n = ws->n_release;
+
+    ws->n_release = 0;
+    hf_hold_release(ws, n);
+}
+
 void hf_hold_switch(struct hf_worker_service *ws)
 {
     if (ws->known) {
@@ -118,4 +127,5 @@ void hf_hold_init(struct hf_worker_service *ws)
 {
     hf_link_init(&ws->held);
     hf_timer_init(&ws->tick, on_tick);
+    hf_task_init(&ws->follow, on_follow);
 }

@@ -16,11 +16,13 @@ void hf_hold_expired(struct hf_exchange *x);
 /* Lets up to n held requests try again, oldest first. */
 void hf_hold_release(struct hf_worker_service *ws, uint32_t n);
 
-/* A response came from the service: what is held follows on a ramp. */
+/* A response came from the service: what is held follows on a ramp, soon. */
 static inline void hf_hold_answered(struct hf_worker_service *ws)
 {
-    if (ws->n_held)
-        hf_hold_release(ws, 2);
+    if (ws->n_held) {
+        ws->n_release += 2;
+        hf_task_add(&ws->worker->tasks, &ws->follow);
+    }
 }
 
 /* The new plan is in force. */

@@ -37,7 +37,7 @@ static enum hf_outcome judge(const struct hf_exchange *x, enum hf_ending ending,
     case HF_ENDING_BROKEN:
         return HF_OUTCOME_FAILED;
     case HF_ENDING_CLIENT_GONE:
-        if (x->state != HF_EXCHANGE_STREAMING && x->request_done &&
+        if (!x->passed_on && x->request_done &&
             hf_mono_sub(now, x->arrived).ns >= GIVEN_UP_S * HF_NS_PER_S)
             return HF_OUTCOME_FAILED;
         return HF_OUTCOME_OK;
@@ -164,28 +164,56 @@ static void put_line(struct hf_h1_out *o, const struct hf_exchange *x, const cha
     HF_H1_PUT(o, "\"}\n");
 }
 
+/* A line of at most n bytes is begun; false if there is no room, or no log. */
+static bool begin_line(struct hf_worker *w, size_t n, struct hf_h1_out *ret)
+{
+    char *line = w->log ? hf_access_log_begin(w->log, n) : NULL;
+
+    if (w->log && !line)
+        hf_count_add(&w->live->log_dropped, 1);
+    *ret = (struct hf_h1_out){line, line ? line + n : NULL, false};
+    return line;
+}
+
+static void end_line(struct hf_worker *w, const struct hf_h1_out *o, size_t n)
+{
+    if (o->full) {
+        hf_count_add(&w->live->log_dropped, 1);
+        return;
+    }
+    hf_access_log_commit(w->log, n - (size_t)(o->end - o->p));
+    hf_count_add(&w->live->log_lines, 1);
+}
+
+void hf_outcome_refused(const struct hf_client *c, unsigned status)
+{
+    enum { MOST = 512 };
+    struct hf_worker *w = c->worker;
+    struct hf_h1_out o;
+
+    if (!begin_line(w, MOST, &o))
+        return;
+    HF_H1_PUT(&o, "{\"time\":\"");
+    put_time(&o, hf_worker_wall_ns(w, hf_worker_now(w)));
+    HF_H1_PUT(&o, "\",\"reqId\":\"\",\"client\":\"");
+    hf_h1_put(&o, (struct hf_str){c->ip, c->ip_n});
+    HF_H1_PUT(&o, "\",\"method\":\"\",\"host\":\"\",\"url\":\"\",\"status\":");
+    hf_h1_put_decimal(&o, status);
+    HF_H1_PUT(&o, ",\"bytes\":0,\"responseTime\":0.000,\"service\":\"\",\"version\":\"\","
+                  "\"instance\":\"\",\"node\":\"\",\"retries\":0,\"outcome\":\"invalid\"}\n");
+    end_line(w, &o, MOST);
+}
+
 static void write_log(struct hf_exchange *x, const char *outcome, int64_t us)
 {
     struct hf_worker *w = x->worker;
     size_t most = 768 + 6 * ((size_t)x->url_n + x->host_n + x->method_n);
     struct hf_h1_out o;
-    char *line;
 
-    if (!w->log)
+    if (!begin_line(w, most, &o))
         return;
-    line = hf_access_log_begin(w->log, most);
-    if (!line) {
-        hf_count_add(&w->live->log_dropped, 1);
-        return;
-    }
-    o = (struct hf_h1_out){line, line + most, false};
     put_line(&o, x, outcome, us);
-    if (o.full) {
-        hf_count_add(&w->live->log_dropped, 1);
-        return;
-    }
-    hf_access_log_commit(w->log, (size_t)(o.p - line));
-    hf_count_add(&w->live->log_lines, 1);
+    end_line(w, &o, most);
 }
 
 void hf_outcome_book(struct hf_exchange *x, enum hf_ending ending)

@@ -10,5 +10,8 @@ enum hf_ending {
 
 void hf_outcome_arrived(struct hf_exchange *x);
 
+/* A request that is not valid HTTP, or did not arrive in time, was answered with status. */
+void hf_outcome_refused(const struct hf_client *c, unsigned status);
+
 /* Once for each exchange that has arrived. */
 void hf_outcome_book(struct hf_exchange *x, enum hf_ending ending);

@@ -18,10 +18,10 @@ bool hf_exchange_wants_response(const struct hf_exchange *x)
 
 void hf_exchange_drained(struct hf_exchange *x)
 {
-    if (x->state != HF_EXCHANGE_STREAMING)
-        return;
-    hf_attempt_progress(x);
-    hf_upstream_read(x->upstream);
+    if (x->state == HF_EXCHANGE_STREAMING)
+        hf_attempt_progress(x);
+    if (x->upstream)
+        hf_upstream_read(x->upstream);
 }
 
 void hf_response_end(struct hf_exchange *x, const struct hf_h1_trailers *trailers)
@@ -42,11 +42,8 @@ void hf_response_end(struct hf_exchange *x, const struct hf_h1_trailers *trailer
 
 static void measure(struct hf_exchange *x)
 {
-    const struct hf_plan_service *s = hf_worker_policy(x->worker, x->service);
     int64_t us = hf_mono_sub(hf_worker_now(x->worker), x->attempt_at).ns / 1000;
 
-    if (x->status >= 500)
-        us = s ? (int64_t)s->try_ms * 1000 : us; /* failing fast shall attract nothing */
     hf_balance_latency(x->target->live, us > 0 ? (uint64_t)us : 1);
 }
 
@@ -63,14 +60,18 @@ static bool take_head(struct hf_exchange *x)
         return false;
     }
     x->status = w->head.status;
-    if (x->status >= 500 && hf_attempt_retry_status(x))
-        return false;
-    measure(x);
+    if (x->status >= 500) {
+        if (hf_attempt_retry_status(x))
+            return false;
+    } else {
+        measure(x);
+    }
     hf_hold_answered(x->service);
     x->response_kind = framing.kind;
     x->response_left = framing.kind == HF_H1_BODY_LENGTH ? framing.length : 0;
     x->upstream_keep = framing.keep_alive && framing.kind != HF_H1_BODY_UNTIL_CLOSE;
     hf_h1_chunk_init(&x->response_chunk);
+    x->passed_on = true;
     hf_exchange_state_set(x, HF_EXCHANGE_STREAMING);
     hf_attempt_progress(x);
     if (!x->request_done || c->eof || w->leaving)

@@ -16,10 +16,10 @@ static void close_idle(struct hf_target *t)
     }
 }
 
-/* Moves what can be moved; hf_exchange_move() takes the upstream out of the list, and may eject
- * more. */
-void hf_target_move(struct hf_target *t)
+/* Moves what can be moved; hf_exchange_move() takes the upstream out of the list. */
+static void on_move(struct hf_task *task)
 {
+    struct hf_target *t = HF_CONTAINER(task, struct hf_target, move);
     struct hf_link moving;
 
     hf_link_init(&moving);
@@ -37,6 +37,21 @@ void hf_target_move(struct hf_target *t)
     }
 }
 
+void hf_target_move(struct hf_target *t)
+{
+    hf_task_add(&t->worker->tasks, &t->move);
+}
+
+void hf_target_init(struct hf_target *t, struct hf_worker *w, uint32_t slot)
+{
+    t->worker = w;
+    t->slot = slot;
+    t->live = &w->view.endpoints[w->index][slot];
+    hf_link_init(&t->idle);
+    hf_link_init(&t->busy);
+    hf_task_init(&t->move, on_move);
+}
+
 static void label(struct hf_target *t, const struct hf_plan *plan,
                   const struct hf_plan_endpoint *ep)
 {
@@ -51,46 +66,62 @@ static void label(struct hf_target *t, const struct hf_plan *plan,
     t->label_n = n < (int)sizeof(t->label) ? (uint16_t)n : 0;
 }
 
+/* Figures begin anew, but for requests that are still under way there. Other workers read them. */
+static void reset_figures(struct hf_live_endpoint *live, uint32_t incarnation)
+{
+    atomic_store_explicit(&live->incarnation, incarnation, memory_order_relaxed);
+    atomic_store_explicit(&live->ewma_us, 0, memory_order_relaxed);
+    atomic_store_explicit(&live->attempts, 0, memory_order_relaxed);
+    atomic_store_explicit(&live->failures, 0, memory_order_relaxed);
+    atomic_store_explicit(&live->refused, 0, memory_order_relaxed);
+    atomic_store_explicit(&live->timeouts, 0, memory_order_relaxed);
+    atomic_store_explicit(&live->status_5xx, 0, memory_order_relaxed);
+    atomic_store_explicit(&live->bytes, 0, memory_order_relaxed);
+}
+
 /* The slot has a new owner; the controller gave it away only after the old one was drained. */
 static void adopt(struct hf_worker *w, struct hf_target *t, const struct hf_plan_endpoint *ep)
 {
-    struct sockaddr_storage ss;
-
     close_idle(t);
+    if (atomic_load(&w->view.healths[t->slot].incarnation) != ep->incarnation)
+        hf_eject_forget(&w->view, t->service_slot, t->slot, ep->incarnation);
+    if (t->incarnation != ep->incarnation)
+        reset_figures(t->live, ep->incarnation);
     t->incarnation = ep->incarnation;
+    t->service_slot = hf_plan_services(w->snapshot->plan)[ep->service].slot;
     t->idle_close_ms = 0;
-    t->live = &w->view.endpoints[w->index][ep->slot];
-    *t->live = (struct hf_live_endpoint){.incarnation = ep->incarnation};
-    t->address_size = hf_addr_to_sockaddr(&ep->address, &ss);
-    memcpy(&t->address, &ss, t->address_size);
+    t->address = ep->address;
     label(t, w->snapshot->plan, ep);
-    if (atomic_load(&w->view.healths[ep->slot].incarnation) != ep->incarnation)
-        hf_eject_forget(&w->view, t->service_slot, ep->slot, ep->incarnation);
+    t->known = true;
+}
+
+/* Nothing new goes there: connections that wait are of no use, and its place on the floor is the
+ * others'. */
+static void out_of_use(struct hf_worker *w, struct hf_target *t)
+{
+    close_idle(t);
+    hf_eject_forget(&w->view, t->service_slot, t->slot, t->incarnation);
 }
 
 static void switch_target(struct hf_worker *w, struct hf_target *t,
                           const struct hf_plan_endpoint *ep)
 {
-    const struct hf_plan *plan = w->snapshot->plan;
     uint8_t before = t->state;
 
     if (!ep) {
-        if (t->known) {
-            t->known = false;
-            close_idle(t);
-        }
+        if (t->known)
+            out_of_use(w, t);
+        t->known = false;
         return;
     }
-    if (!t->known || t->incarnation != ep->incarnation) {
-        t->service_slot = hf_plan_services(plan)[ep->service].slot;
+    if (!t->known || t->incarnation != ep->incarnation || !hf_addr_eq(&t->address, &ep->address)) {
         adopt(w, t, ep);
-        t->known = true;
         before = HF_ENDPOINT_READY;
     }
     t->state = ep->state;
     if (t->state == HF_ENDPOINT_READY)
         return;
-    close_idle(t);
+    out_of_use(w, t);
     if (t->state == HF_ENDPOINT_EJECTED && before != HF_ENDPOINT_EJECTED)
         hf_target_move(t);
 }

@@ -1,11 +1,10 @@
 /* gateway/target.h - an endpoint as one worker deals with it: its kept connections and its figures.
  * Lives in a table by endpoint slot; the plan switch keeps it true. */
 #pragma once
-#include <netinet/in.h>
-
 #include "base/list.h"
 #include "base/time.h"
 #include "board/board.h"
+#include "gateway/task.h"
 
 struct hf_worker;
 struct hf_upstream;
@@ -13,30 +12,35 @@ struct hf_upstream;
 enum { HF_TARGET_IDLE_MOST = 512 }; /* kept connections to one endpoint from one worker */
 
 struct hf_target {
+    struct hf_worker *worker;
     uint32_t slot, incarnation, service_slot;
     bool known;    /* the present plan has it */
     uint8_t state; /* enum hf_plan_endpoint_state */
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-    } address;
-    socklen_t address_size;
+    struct hf_addr address;
     struct hf_link idle, busy; /* upstreams; idle: used last stands first */
     uint32_t n_idle;
     uint32_t idle_close_ms; /* the shortest idle time after which it was seen to close; 0: never */
+    struct hf_task move;    /* idempotent requests that wait here go elsewhere */
     struct hf_live_endpoint *live;
     uint16_t label_n;
     char label[256]; /* for the access log: "version":"..","instance":"..","node":".." */
 };
 
+void hf_target_init(struct hf_target *t, struct hf_worker *w, uint32_t slot);
+
 /* Brings the table to the worker's new snapshot: closes kept connections to what is gone or gets
  * nothing new, moves idempotent requests off what was ejected. */
 void hf_targets_switch(struct hf_worker *w);
 
-/* Idempotent requests that wait there without a byte of a response go elsewhere, inside the budget.
- */
+/* Idempotent requests that wait there without a byte of a response go elsewhere, soon and inside
+ * the budget. */
 void hf_target_move(struct hf_target *t);
+
+/* Does it take part in ejection: is it one that requests are sent to? */
+static inline bool hf_target_in_use(const struct hf_target *t)
+{
+    return t->known && t->state == HF_ENDPOINT_READY;
+}
 
 /* A kept connection that is good for this request, or NULL. A request that cannot be repeated takes
  * only one that the other side is not about to close (RFC 9112 section 9.3.1). */

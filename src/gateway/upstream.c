@@ -16,6 +16,11 @@ static void on_idle(struct hf_timer *t)
     hf_upstream_close(HF_CONTAINER(t, struct hf_upstream, timer));
 }
 
+static void on_go_on(struct hf_task *t)
+{
+    hf_upstream_read(HF_CONTAINER(t, struct hf_upstream, go_on));
+}
+
 static struct hf_upstream *upstream_get(struct hf_worker *w)
 {
     struct hf_upstream *u = hf_pool_get(&w->upstreams);
@@ -27,35 +32,52 @@ static struct hf_upstream *upstream_get(struct hf_worker *w)
     hf_link_init(&u->link);
     u->worker = w;
     u->watch.on_event = on_event;
+    hf_task_init(&u->go_on, on_go_on);
     return u;
 }
 
-struct hf_upstream *hf_upstream_connect(struct hf_worker *w, struct hf_target *t)
+/* Did it fail for want of something that this process, or this machine, has run out of? */
+static enum hf_failure connect_failure(int error)
 {
-    int fd = socket(t->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool connected = false;
-    struct hf_upstream *u;
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case ENOSPC:
+    case EADDRNOTAVAIL:
+    case EAGAIN:
+        return HF_FAILURE_LOCAL;
+    default:
+        return HF_FAILURE_CONNECT;
+    }
+}
 
-    if (fd < 0)
-        return NULL;
-    hf_socket_nodelay(fd);
-    if (connect(fd, &t->address.any, t->address_size) == 0)
-        connected = true;
-    else if (errno != EINPROGRESS) {
-        close(fd);
-        return NULL;
-    }
-    u = upstream_get(w);
+enum hf_failure hf_upstream_connect(struct hf_worker *w, struct hf_target *t,
+                                    struct hf_upstream **ret)
+{
+    struct sockaddr_storage ss;
+    socklen_t size = hf_addr_to_sockaddr(&t->address, &ss);
+    struct hf_upstream *u = upstream_get(w);
+    int error;
+
     u->target = t;
-    u->connected = u->writable = connected;
-    u->watch.fd = fd;
-    if (hf_loop_watch(w->loop, &u->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)) {
-        close(fd);
-        u->closed = true;
-        hf_list_append(&w->retired_upstreams, &u->link);
-        return NULL;
+    u->watch.fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (u->watch.fd >= 0) {
+        hf_socket_nodelay(u->watch.fd);
+        u->connected = u->writable = connect(u->watch.fd, (struct sockaddr *)&ss, size) == 0;
+        if ((u->connected || errno == EINPROGRESS) &&
+            !hf_loop_watch(w->loop, &u->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)) {
+            *ret = u;
+            return HF_FAILURE_NONE;
+        }
     }
-    return u;
+    error = errno;
+    if (u->watch.fd >= 0)
+        close(u->watch.fd);
+    u->closed = true;
+    hf_list_append(&w->retired_upstreams, &u->link);
+    return connect_failure(error);
 }
 
 void hf_upstream_attach(struct hf_upstream *u, struct hf_exchange *x)
@@ -79,6 +101,7 @@ void hf_upstream_close(struct hf_upstream *u)
     hf_loop_unwatch(w->loop, &u->watch);
     close(u->watch.fd);
     hf_timer_stop(&u->timer);
+    hf_task_drop(&u->go_on);
     hf_buffer_drop(&w->buffers, &u->in);
     hf_link_remove(&u->link);
     hf_list_append(&w->retired_upstreams, &u->link);
@@ -106,9 +129,12 @@ void hf_upstream_keep(struct hf_upstream *u)
 
 ssize_t hf_upstream_send(struct hf_upstream *u, struct hf_str bytes)
 {
-    ssize_t n = send(u->watch.fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+    ssize_t n;
 
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+    do
+        n = send(u->watch.fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN) {
         u->writable = false;
         return 0;
     }
@@ -142,6 +168,7 @@ static void on_event(struct hf_watch *watch, uint32_t events)
 {
     struct hf_upstream *u = HF_CONTAINER(watch, struct hf_upstream, watch);
 
+    u->ending = u->ending || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
     if (!u->exchange) {
         if (events & ~(uint32_t)EPOLLOUT)
             idle_event(u);
@@ -193,28 +220,42 @@ static ssize_t receive(struct hf_upstream *u, struct hf_buffer *kept)
         u->readable = errno == EINTR;
         return n;
     }
-    if (n >= 0 && (size_t)n < size)
-        u->readable = false; /* epoll(7): a short read means that it is dry */
+    if (n >= 0 && (size_t)n < size && !u->ending)
+        u->readable = false; /* epoll(7): a short read means that it is dry, but for the end */
     if (n > 0 && hf_buffer_used(kept))
         kept->end += (uint32_t)n;
     return n;
+}
+
+void hf_upstream_read_soon(struct hf_upstream *u)
+{
+    u->readable = true;
+    hf_task_add(&u->worker->tasks, &u->go_on);
 }
 
 void hf_upstream_read(struct hf_upstream *u)
 {
     struct hf_worker *w = u->worker;
 
-    while (u->readable && !u->closed && u->exchange && hf_exchange_wants_response(u->exchange)) {
-        ssize_t n = receive(u, &u->in);
-        /* The exchange may end, and the connection go on with another: it is left clean before. */
-        struct hf_buffer kept = u->in;
+    for (int i = 0; u->readable && !u->closed && u->exchange; i++) {
+        struct hf_buffer kept;
+        ssize_t n;
 
+        if (!hf_exchange_wants_response(u->exchange))
+            return;
+        if (i == HF_READS_AT_ONCE) {
+            hf_upstream_read_soon(u);
+            return;
+        }
+        n = receive(u, &u->in);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         if (n <= 0) {
             hf_exchange_upstream_lost(u->exchange, n == 0);
             return;
         }
+        /* The exchange may end, and the connection go on with another: it is left clean before. */
+        kept = u->in;
         u->in = (struct hf_buffer){0};
         hand_over(u,
                   hf_buffer_used(&kept) ? hf_buffer_str(&kept) : (struct hf_str){w->in, (size_t)n});

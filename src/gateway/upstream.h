@@ -14,11 +14,14 @@ struct hf_upstream {
     struct hf_buffer in;          /* a response head or trailer that is not whole yet */
     size_t scanned;
     struct hf_mono idle_since;
+    struct hf_task go_on; /* to read on in the next turn */
     bool connected, readable, writable, reused, closed;
+    bool ending; /* the other side has ended, or broken: what follows the last byte is known */
 };
 
-/* Begins to connect. NULL: failed at once. */
-struct hf_upstream *hf_upstream_connect(struct hf_worker *w, struct hf_target *t);
+/* Begins to connect: HF_FAILURE_NONE and *ret, or why it failed at once. */
+enum hf_failure hf_upstream_connect(struct hf_worker *w, struct hf_target *t,
+                                    struct hf_upstream **ret);
 
 /* Makes x its exchange, or takes the exchange away. */
 void hf_upstream_attach(struct hf_upstream *u, struct hf_exchange *x);
@@ -28,6 +31,7 @@ ssize_t hf_upstream_send(struct hf_upstream *u, struct hf_str bytes);
 
 /* Reads while there is something and the exchange wants it. */
 void hf_upstream_read(struct hf_upstream *u);
+void hf_upstream_read_soon(struct hf_upstream *u); /* in the next turn, whatever epoll says */
 
 /* The exchange is over: keep the connection, or close it. */
 void hf_upstream_keep(struct hf_upstream *u);

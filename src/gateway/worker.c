@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,14 +17,15 @@
 
 enum {
     ACCEPT_AT_ONCE = 32,  /* connections taken in one turn, so that open ones get theirs */
-    ACCEPT_PAUSE_MS = 100 /* without descriptors, accepting pauses for so long */
+    ACCEPT_PAUSE_MS = 20, /* without room, accepting pauses for so long */
+    OWN_DESCRIPTORS = 96, /* of the process, beside connections: board, listeners, loops */
 };
 
 /* ---- accepting ---- */
 
 static void stop_accepting(struct hf_worker *w)
 {
-    for (int i = 0; i < HF_LISTENERS; i++) {
+    for (int i = 0; i < HF_LISTENERS_MAX; i++) {
         if (w->acceptors[i].watching)
             hf_loop_unwatch(w->loop, &w->acceptors[i].watch);
         w->acceptors[i].watching = false;
@@ -60,12 +62,14 @@ static void on_acceptable(struct hf_watch *watch, uint32_t events)
     uint32_t most = hf_worker_limits(w)->connections;
 
     (void)events;
+    if (most > w->most_clients)
+        most = w->most_clients;
     for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
         struct sockaddr_storage ss;
         socklen_t n = sizeof(ss);
         int fd;
 
-        if (most && w->clients.in_use >= most) {
+        if (w->clients.in_use >= most) {
             pause_accepting(w);
             return;
         }
@@ -109,6 +113,19 @@ static void switch_services(struct hf_worker *w)
         }
         ws->known = at >= 0;
     }
+}
+
+/* Half of the descriptors are for clients, so that there is one for each request's endpoint. */
+static uint32_t clients_by_descriptors(const struct hf_gateway *g)
+{
+    struct rlimit r;
+    rlim_t n;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur == RLIM_INFINITY)
+        return UINT32_MAX;
+    n = r.rlim_cur > OWN_DESCRIPTORS ? (r.rlim_cur - OWN_DESCRIPTORS) / 2 : 0;
+    n /= g->live.capacity.workers;
+    return n < 1 ? 1 : n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
 /* Takes over a new plan. Only when all of it is in force is its generation acknowledged. */
@@ -198,6 +215,7 @@ static void top_of_turn(struct hf_worker *w)
     refresh_wall(w);
     if (!w->snapshot || hf_board_generation(w->gateway->board) != w->snapshot->generation)
         switch_plan(w);
+    hf_tasks_run(&w->tasks);
     atomic_store_explicit(&w->live->turn_ns, hf_worker_now(w).ns, memory_order_relaxed);
 }
 
@@ -207,7 +225,7 @@ static void *run(void *arg)
 
     top_of_turn(w);
     while (!may_leave(w)) {
-        hf_loop_turn(w->loop, hf_seconds(1));
+        hf_loop_turn(w->loop, hf_tasks_wait(&w->tasks) ? hf_seconds(0) : hf_seconds(1));
         top_of_turn(w);
     }
     return NULL;
@@ -234,12 +252,6 @@ static void make_tables(struct hf_worker *w)
     struct hf_gateway *g = w->gateway;
     const struct hf_board_capacity *c = &g->live.capacity;
 
-    w->targets = hf_alloc_array(c->endpoints, sizeof(*w->targets));
-    for (uint32_t i = 0; i < c->endpoints; i++) {
-        w->targets[i].slot = i;
-        hf_link_init(&w->targets[i].idle);
-        hf_link_init(&w->targets[i].busy);
-    }
     w->services = hf_alloc_array(c->services, sizeof(*w->services));
     for (uint32_t i = 0; i < c->services; i++) {
         w->services[i].worker = w;
@@ -254,6 +266,9 @@ static void make_tables(struct hf_worker *w)
     w->view.healths = hf_live_healths(&g->live);
     w->view.floors = hf_live_floors(&g->live);
     w->live = hf_live_worker(&g->live, w->index);
+    w->targets = hf_alloc_array(c->endpoints, sizeof(*w->targets));
+    for (uint32_t i = 0; i < c->endpoints; i++)
+        hf_target_init(&w->targets[i], w, i);
 }
 
 static void make_pools(struct hf_worker *w)
@@ -266,6 +281,7 @@ static void make_pools(struct hf_worker *w)
     hf_link_init(&w->retired_clients);
     hf_link_init(&w->retired_exchanges);
     hf_link_init(&w->retired_upstreams);
+    hf_tasks_init(&w->tasks);
     hf_timer_init(&w->accept_again, on_accept_again);
     hf_timer_init(&w->leave, on_leave);
     w->in = hf_alloc(HF_READ_SIZE);
@@ -282,6 +298,7 @@ int hf_worker_start(struct hf_gateway *g, uint32_t index, struct hf_worker **ret
     w->gateway = g;
     w->index = index;
     w->log = hf_access_log_ring(g->log, index);
+    w->most_clients = clients_by_descriptors(g);
     hf_random_init(&w->random);
     make_tables(w);
     make_pools(w);

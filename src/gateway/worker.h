@@ -16,6 +16,7 @@
 #include "gateway/pool.h"
 #include "gateway/snapshot.h"
 #include "gateway/target.h"
+#include "gateway/task.h"
 #include "http/h1_parse.h"
 #include "http/h1_write.h"
 #include "net/loop.h"
@@ -26,7 +27,7 @@ enum {
     HF_READ_SIZE = 128 * 1024, /* the read buffer that all connections of a worker borrow */
     HF_HEAD_OUT = 80 * 1024,   /* rendered heads and chunk frames of one flush */
     HF_PIECES = 64,            /* iovec entries of one flush */
-    HF_LISTENERS = 16,
+    HF_READS_AT_ONCE = 8,      /* of one connection in one turn, so that the others get theirs */
 };
 
 /* What goes to one client with the next flush: pieces of rendered heads and of received bodies. */
@@ -46,7 +47,9 @@ struct hf_worker_service {
     struct hf_live_service *live;
     struct hf_link held; /* exchanges without an endpoint, oldest first */
     uint32_t n_held;
-    struct hf_timer tick; /* while something is held: try again */
+    uint32_t n_release;    /* so many are let go by the task */
+    struct hf_task follow; /* answers came: held requests follow */
+    struct hf_timer tick;  /* while something is held: try again */
 };
 
 struct hf_acceptor {
@@ -76,6 +79,7 @@ struct hf_worker {
     struct hf_h1_head head; /* the head under work: heads do not outlive their parsing */
     struct hf_link all_clients;
     struct hf_link retired_clients, retired_exchanges, retired_upstreams;
+    struct hf_tasks tasks;
     struct hf_access_log_ring *log;
     struct hf_date_cache date;
 
@@ -83,7 +87,8 @@ struct hf_worker {
     int64_t offset_at_ns;
 
     struct hf_watch bell, stop;
-    struct hf_acceptor acceptors[HF_LISTENERS];
+    struct hf_acceptor acceptors[HF_LISTENERS_MAX];
+    uint32_t most_clients; /* what the process's descriptors allow */
     struct hf_timer accept_again, leave;
     bool leaving; /* answers say connection: close */
 };

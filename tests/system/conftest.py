@@ -80,8 +80,12 @@ def proxy(*backends, **service):
 
 @pytest.fixture
 def gateway(make):
-    """gateway(backend, ..., key=value) starts holdfast before those backends."""
-    return lambda *backends, **service: make.holdfast(proxy(*backends, **service))
+    """gateway(backend, ..., key=value) starts holdfast before those backends, all of them ready."""
+    def start(*backends, **service):
+        holdfast = make.holdfast(proxy(*backends, **service))
+        holdfast.wait_ready("app", len(backends))
+        return holdfast
+    return start
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ A request that two parsers could read in two ways is refused, the connection is 
 sees it. A response that is not HTTP, or ambiguous, is a 502, and its connection is not used again.
 """
 import re
+import threading
 
 import pytest
 
@@ -315,15 +316,32 @@ def test_bytes_after_a_response_spoil_the_connection(make, gateway, client):
     """What follows a response must never become the answer to another user's request."""
     def script(connection):
         connection.request()
-        connection.answer(b"mine")
-        connection.send(HEAD + b"content-length: 6\r\n\r\npoison")
-        while True:
-            connection.request()
-            connection.answer(b"fresh")
+        connection.send(HEAD + b"content-length: 4\r\n\r\nmine" + HEAD + b"content-length: 6\r\n\r\npoison")
 
     holdfast = gateway(make.backend(script), retry={"attempts": 0})
     for _ in range(5):
         assert client(holdfast).request().response().body == b"mine"
+
+
+def test_bytes_on_an_idle_connection_end_it(make, gateway, client):
+    """So do those that come while nobody waits for anything."""
+    def script(connection):
+        connection.request()
+        connection.answer(b"mine")
+        answered.wait(20)
+        connection.send(HEAD + b"content-length: 6\r\n\r\npoison")
+        try:
+            assert connection.reader.rest() == b""
+        except ConnectionResetError:
+            pass
+        ended.set()
+
+    answered, ended = threading.Event(), threading.Event()
+    holdfast = gateway(make.backend(script), retry={"attempts": 0})
+    assert client(holdfast).request().response().body == b"mine"
+    answered.set()
+    assert ended.wait(20), "the connection was kept"
+    assert client(holdfast).request().response().body == b"mine"
 
 
 def test_refusal_names_its_reason(front):
