@@ -149,7 +149,8 @@ static void check_capacity(const struct hf_config *c, const struct hf_yaml *root
     for (size_t i = 0; i < c->n_services; i++) {
         const struct hf_config_service *s = &c->services[i];
         routes += s->n_route;
-        endpoints += s->n_instances;
+        for (size_t k = 0; k < s->n_instances; k++)
+            endpoints += s->instances[k].host ? HF_CONFIG_NAME_ADDRESSES : 1;
         processes += s->n_versions ? 2 * s->replicas.min : 0;
     }
     endpoints += processes;
@@ -313,14 +314,21 @@ static void check_smoke(const struct check *k)
     }
 }
 
+static bool same_instance(const struct hf_config_instance *a, const struct hf_config_instance *b)
+{
+    if (a->host || b->host)
+        return a->host && b->host && a->address.port == b->address.port &&
+               strcmp(a->host, b->host) == 0;
+    return a->address.family != HF_ADDR_NONE && hf_addr_eq(&a->address, &b->address);
+}
+
 static void check_instances(const struct check *k)
 {
     const struct hf_config_instance *all = k->s->instances;
 
     for (size_t i = 1; i < k->s->n_instances; i++) {
         for (size_t j = 0; j < i; j++) {
-            if (all[i].address.family == HF_ADDR_NONE ||
-                !hf_addr_eq(&all[i].address, &all[j].address))
+            if (!same_instance(&all[i], &all[j]))
                 continue;
             hf_config_errors_add(k->errors, all[i].place.line, all[i].place.column,
                                  "services.%.63s.instances[%zu] is instances[%zu] again; expected "

@@ -19,7 +19,11 @@
 #include "config/errors.h"
 #include "net/addr.h"
 
-enum { HF_CONFIG_NODE_NAME = 32 }; /* bytes of a node's name at most; of a service's: 63 */
+enum {
+    HF_CONFIG_NODE_NAME = 32,      /* bytes of a node's name at most; of a service's: 63 */
+    HF_CONFIG_NAME_ADDRESSES = 16, /* instances that one host name may stand for */
+    HF_CONFIG_NAME_SERVERS = 8,
+};
 
 /* Where in the file. What the file does not name stands at line 0. */
 struct hf_config_place {
@@ -102,8 +106,9 @@ struct hf_config_version {
 struct hf_config_instance {
     char *name; /* as it was written */
     struct hf_config_place place;
-    struct hf_addr address;
-    uint32_t weight; /* 1 .. 1000 */
+    char *host;             /* NULL: a literal address; else a name, in lower case */
+    struct hf_addr address; /* of a name: the port alone */
+    uint32_t weight;        /* 1 .. 1000; of each address of a name */
 };
 
 struct hf_config_health {
@@ -184,7 +189,7 @@ struct hf_config_service {
     struct hf_config_release release;
     struct hf_config_stop stop;
     struct hf_config_log log;
-    /* Or addresses that somebody else runs: */
+    /* Or addresses and names of what somebody else runs: */
     struct hf_config_instance *instances;
     size_t n_instances;
 
@@ -218,6 +223,11 @@ struct hf_config {
         uint16_t first, last; /* of process instances */
     } ports;
     struct hf_config_continuity continuity;
+    struct {
+        struct hf_addr *servers; /* at most HF_CONFIG_NAME_SERVERS */
+        size_t n_servers;        /* 0: the system's */
+        struct hf_duration interval;
+    } dns;
     struct hf_config_service *services;
     size_t n_services;
 };

@@ -41,6 +41,69 @@ HF_CUSTOM_PARSE(hf_custom_networks)
     return 0;
 }
 
+/* "10.0.0.53", "10.0.0.53:5353", "::1", "[::1]:5353" */
+static int parse_server(const char *text, struct hf_addr *ret)
+{
+    struct hf_addr address;
+
+    if (hf_addr_parse_ip(hf_str(text), &address) == 0)
+        address.port = 53;
+    else if (hf_addr_parse(hf_str(text), &address) || address.port == 0)
+        return HF_EINVAL;
+    *ret = address;
+    return 0;
+}
+
+HF_CUSTOM_PARSE(hf_custom_servers)
+{
+    struct hf_addr *servers;
+    uint32_t i = 0;
+
+    if (value->kind != HF_YAML_LIST || value->n == 0 || value->n > HF_CONFIG_NAME_SERVERS)
+        return HF_EINVAL;
+    servers = hf_pool_alloc(r->pool, value->n, sizeof(*servers));
+    for (const struct hf_yaml *e = value->first; e; e = e->next, i++) {
+        struct hf_path step = {path, NULL, i};
+        static const struct hf_row one = {.expected =
+                                              "an address such as 10.0.0.53 or \"127.0.0.1:8600\""};
+        if (e->kind != HF_YAML_SCALAR || parse_server(e->text, &servers[i]))
+            hf_reader_unexpected(r, &step, &one, e);
+    }
+    *(struct hf_addr **)out = servers;
+    *(size_t *)(void *)((char *)out - row->offset + row->count_offset) = value->n;
+    return 0;
+}
+
+HF_CUSTOM_PARSE(hf_custom_instance)
+{
+    struct hf_config_instance *instance = (void *)((char *)out - row->offset);
+    struct hf_addr address = {0};
+    const char *colon;
+    uint64_t port;
+    char why[120] = "", *host;
+
+    if (value->kind != HF_YAML_SCALAR)
+        return HF_EINVAL;
+    if (hf_addr_parse(hf_str(value->text), &address) == 0) {
+        instance->address = address;
+        return address.port ? 0 : HF_EINVAL;
+    }
+    colon = strrchr(value->text, ':');
+    if (!colon || strchr(value->text, ':') != colon || strchr(value->text, '[') ||
+        hf_str_to_u64(hf_str(colon + 1), &port) || port == 0 || port > 65535)
+        return HF_EINVAL;
+    host = hf_pool_strndup(r->pool, value->text, (size_t)(colon - value->text));
+    if (!hf_host_name_check(host, why, sizeof(why))) {
+        hf_reader_error(r, path, value, "%s; expected %s", why, row->expected);
+        return 0;
+    }
+    for (char *p = host; *p; p++)
+        *p = hf_lower(*p);
+    instance->host = host;
+    instance->address.port = (uint16_t)port;
+    return 0;
+}
+
 HF_CUSTOM_PARSE(hf_custom_argv)
 {
     struct hf_config_argv *argv = out;

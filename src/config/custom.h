@@ -9,6 +9,8 @@
 
 HF_CUSTOM_PARSE(hf_custom_store);    /* uint32_t, enum hf_config_store */
 HF_CUSTOM_PARSE(hf_custom_networks); /* struct hf_network *, and its count at count_offset */
+HF_CUSTOM_PARSE(hf_custom_servers);  /* struct hf_addr *, and its count at count_offset */
+HF_CUSTOM_PARSE(hf_custom_instance); /* host and address of a struct hf_config_instance */
 HF_CUSTOM_PARSE(hf_custom_argv);     /* struct hf_config_argv */
 HF_CUSTOM_PARSE(hf_custom_ports);    /* struct { uint16_t first, last; } */
 HF_CUSTOM_PARSE(hf_custom_target);   /* uint32_t, of 1,000,000 */

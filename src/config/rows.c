@@ -32,6 +32,8 @@
 #define EXPECTED_VERSION "a version of letters, digits and \"._+-\", at most 63"
 #define EXPECTED_ARGV "a list of texts such as [\"./orders\", \"--port\", \"{port}\"]"
 #define EXPECTED_PLACEHOLDER "{port}, {version}, {instance}, {node} or {service}"
+#define EXPECTED_INSTANCE                                                                          \
+    "a host and port such as \"10.0.0.1:80\", \"[::1]:80\" or \"orders.example:80\""
 #define EXPECTED_PATH "a path such as /orders"
 
 ELEMENT(struct hf_config_listener);
@@ -127,8 +129,8 @@ static const struct hf_row board_rows[] = {
      .restart = true, .doc = "Services there is room for."},
     {"endpoints", HF_ROW_COUNT, BOARD(endpoints), WITHIN(1, HF_BOARD_ENDPOINTS_MAX),
      .fallback = "256", .restart = true,
-     .doc = "Instances there is room for: fixed ones count once, processes twice, since a release "
-            "starts the new beside the old."},
+     .doc = "Instances there is room for: fixed ones count once, host names 16 times, processes "
+            "twice, since a release starts the new beside the old."},
     {"routes", HF_ROW_COUNT, BOARD(routes), WITHIN(1, HF_BOARD_ROUTES_MAX), .fallback = "256",
      .restart = true, .doc = "Routes there is room for."},
 };
@@ -142,6 +144,22 @@ static const struct hf_section board_section = {
 
 static const struct hf_section node_section = {
     .title = "nodes.NAME", .doc = "A node has no keys.", .size = sizeof(struct hf_config_node)};
+
+static const struct hf_row dns_rows[] = {
+    {"servers", HF_ROW_CUSTOM, ARRAY(struct hf_config, dns.servers, dns.n_servers),
+     .parse = hf_custom_servers, .fallback_doc = "those of /etc/resolv.conf",
+     .expected = "a list of 1 to 8 addresses such as [\"127.0.0.1:8600\"]",
+     .doc = "Name servers to ask."},
+    {"interval", HF_ROW_DURATION, FIELD(struct hf_config, dns.interval), WITHIN(SECOND, HOUR),
+     .fallback = "30s",
+     .doc = "How often each name is asked for again; at most 5s after a lookup that failed."},
+};
+static const struct hf_section dns_section = {
+    .title = "dns",
+    .doc = "How the host names in `services.NAME.instances` are looked up, after /etc/hosts. New "
+           "addresses are added, and those that are gone are drained. A lookup that fails, or that "
+           "finds no address, changes nothing: what was known stays.",
+    ROWS(dns_rows)};
 
 #define CONTINUITY(field) FIELD(struct hf_config_continuity, field)
 static const char *const references[] = {[HF_REFERENCE_YEAR] = "year", NULL};
@@ -208,17 +226,20 @@ static const struct hf_section version_section = {
     .size = sizeof(struct hf_config_version)};
 
 static const struct hf_row instance_rows[] = {
-    {"address", HF_ROW_ADDRESS, FIELD(struct hf_config_instance, address), .required = true,
-     .doc = "Where it listens."},
+    {"address", HF_ROW_CUSTOM, FIELD(struct hf_config_instance, address), .required = true,
+     .parse = hf_custom_instance, .expected = EXPECTED_INSTANCE,
+     .doc = "Where it listens. A host name stands for its addresses, at most 16: the IPv4 ones, or "
+            "where there is none the IPv6 ones; see `dns`."},
     {"weight", HF_ROW_COUNT, FIELD(struct hf_config_instance, weight), WITHIN(1, 1000),
-     .fallback = "100", .doc = "Its share of the requests, relative to the others'."},
+     .fallback = "100",
+     .doc = "Its share of the requests, relative to the others'; of a name: each address's."},
 };
-static const struct hf_section instance_section = {.title = "services.NAME.instances[]",
-                                                   .doc =
-                                                       "One address; in short, the address alone.",
-                                                   ROWS(instance_rows),
-                                                   .size = sizeof(struct hf_config_instance),
-                                                   .shorthand = "address"};
+static const struct hf_section instance_section = {
+    .title = "services.NAME.instances[]",
+    .doc = "One address, or one host name; in short, that alone.",
+    ROWS(instance_rows),
+    .size = sizeof(struct hf_config_instance),
+    .shorthand = "address"};
 
 #define SERVICE(field) FIELD(struct hf_config_service, field)
 
@@ -387,7 +408,7 @@ static const struct hf_row service_rows[] = {
      .doc = "Whose rights the instances have."},
     {"instances", HF_ROW_LIST, ARRAY(struct hf_config_service, instances, n_instances),
      WITHIN(1, 1024), .section = &instance_section,
-     .expected = "a list of 1 to 1024 addresses such as [\"10.0.0.1:80\", \"10.0.0.2:80\"]",
+     .expected = "a list of 1 to 1024 addresses such as [\"10.0.0.1:80\", \"orders.example:80\"]",
      .doc = "Instances that somebody else runs."},
     {"replicas", HF_ROW_SECTION, .section = &replicas_section},
     {"health", HF_ROW_SECTION, .section = &health_section},
@@ -430,6 +451,7 @@ static const struct hf_row root_rows[] = {
      .doc = "Ports for the instances that are processes; best below the system's ephemeral range."},
     {"continuity", HF_ROW_SECTION, FIELD(struct hf_config, continuity),
      .section = &continuity_section},
+    {"dns", HF_ROW_SECTION, .section = &dns_section},
     {"services", HF_ROW_MAP, ARRAY(struct hf_config, services, n_services),
      WITHIN(0, HF_BOARD_SERVICES_MAX), .section = &service_section, .check = hf_name_check,
      .names = EXPECTED_NAME, .expected = "a map of at most 1024 services by name",

@@ -229,6 +229,54 @@ bool hf_host_check(const char *text, char *why, size_t size)
     return true;
 }
 
+static bool is_number(const char *label, size_t n)
+{
+    size_t digits = 0;
+
+    while (digits < n && digit(label[digits]))
+        digits++;
+    return digits == n;
+}
+
+/* Labels of letters, digits and inner '-', 1 to 63 of them, with one dot between. The last one is
+ * no number, so that a mistyped address is not taken for a name. One dot at the end is fine: the
+ * system's search list is not tried then. */
+bool hf_host_name_check(const char *text, char *why, size_t size)
+{
+    size_t n = strlen(text);
+
+    if (n > 1 && text[n - 1] == '.')
+        n--;
+    if (n == 0 || n > 253) {
+        snprintf(why, size, n ? "has a host of more than 253 bytes" : "has no host");
+        return false;
+    }
+    for (size_t at = 0, label; at <= n; at += label + 1) {
+        label = strcspn(text + at, ".");
+        if (label > n - at)
+            label = n - at;
+        if (label == 0 || label > 63) {
+            snprintf(why, size, "has a label of %s", label ? "more than 63 bytes" : "no bytes");
+            return false;
+        }
+        if (text[at] == '-' || text[at + label - 1] == '-') {
+            snprintf(why, size, "has a label that begins or ends with '-'");
+            return false;
+        }
+        for (size_t i = at; i < at + label; i++) {
+            if (!version_first(text[i]) && text[i] != '-') {
+                snprintf(why, size, "has a host with other than letters, digits, '-' and '.'");
+                return false;
+            }
+        }
+        if (at + label == n && is_number(text + at, label)) {
+            snprintf(why, size, "is not an address, and no name ends with a number");
+            return false;
+        }
+    }
+    return true;
+}
+
 bool hf_url_path_check(const char *text, char *why, size_t size)
 {
     (void)why, (void)size;

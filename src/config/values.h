@@ -27,7 +27,8 @@ bool hf_node_name_check(const char *text, char *why, size_t size);     /* node *
 bool hf_version_name_check(const char *text, char *why, size_t size);  /* version */
 bool hf_variable_name_check(const char *text, char *why, size_t size); /* environment */
 bool hf_user_name_check(const char *text, char *why, size_t size);
-bool hf_template_check(const char *text, char *why, size_t size); /* placeholders */
-bool hf_host_check(const char *text, char *why, size_t size);     /* of a route; "": any */
-bool hf_url_path_check(const char *text, char *why, size_t size); /* with or without a query */
-bool hf_prefix_check(const char *text, char *why, size_t size);   /* of a route */
+bool hf_template_check(const char *text, char *why, size_t size);  /* placeholders */
+bool hf_host_check(const char *text, char *why, size_t size);      /* of a route; "": any */
+bool hf_host_name_check(const char *text, char *why, size_t size); /* of an instance; RFC 1123 */
+bool hf_url_path_check(const char *text, char *why, size_t size);  /* with or without a query */
+bool hf_prefix_check(const char *text, char *why, size_t size);    /* of a route */

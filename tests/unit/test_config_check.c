@@ -90,7 +90,9 @@ static void routes(void **state)
          "owner\n"},
         {SERVICE ROUTE "    instances: [\"10.0.0.1:80\", \"10.0.0.1:81\", { address: "
                        "\"10.0.0.1:80\" }]\n",
-         "f:5:47: services.s.instances[2] is instances[0] again; expected each once\n"});
+         "f:5:47: services.s.instances[2] is instances[0] again; expected each once\n"},
+        {SERVICE ROUTE "    instances: [\"a.b:80\", \"a.b:81\", \"A.b:80\", \"10.0.0.1:80\"]\n",
+         "f:5:37: services.s.instances[2] is instances[0] again; expected each once\n"});
 }
 
 static void listeners(void **state)
@@ -129,7 +131,11 @@ static void capacities(void **state)
          "f:4:1: services need 2 services, and board.services has room for 1" ROOM
          "f:4:1: services need 4 ports, and ports has room for 3" ROOM
          "f:4:1: services need 6 endpoints, and board.endpoints has room for 5" ROOM},
-        {PROCESS "board: { services: 1, endpoints: 2, routes: 1 }\nports: 20000-20001\n", ""});
+        {PROCESS "board: { services: 1, endpoints: 2, routes: 1 }\nports: 20000-20001\n", ""},
+        {SERVICE ROUTE "    instances: [\"10.0.0.1:80\", \"a.b:80\"]\nboard: { endpoints: 17 }\n",
+         ""},
+        {SERVICE ROUTE "    instances: [\"10.0.0.1:80\", \"a.b:80\"]\nboard: { endpoints: 16 }\n",
+         "f:2:1: services need 17 endpoints, and board.endpoints has room for 16" ROOM});
 }
 
 static void no_more_than_20(void **state)

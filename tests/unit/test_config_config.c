@@ -237,10 +237,12 @@ static void given(void **state)
         "/srv/f.yaml",
         "state: /var/lib/holdfast\nnodes: { b: {}, a: {} }\nports: 21000-21999\n"
         "continuity: { target: 99.5% }\n"
+        "dns: { servers: [10.0.0.53, \"127.0.0.1:8600\"], interval: 10s }\n"
         "gateway: { listen: [\"[::1]:80\"], access_log: off, trusted_proxies: [10.0.0.0/8, "
         "\"::1\"] }\n"
         "services:\n  t:\n    route: [{ host: Shop.Example, path: /a }]\n"
-        "    instances: [\"10.0.0.1:80\", { address: \"10.0.0.2:80\", weight: 7 }]\n"
+        "    instances: [\"10.0.0.1:80\", { address: \"10.0.0.2:80\", weight: 7 }, "
+        "\"Pool.Example:81\"]\n"
         "    health: { tcp: true }\n    timeout: { try: 0 }\n" /* next */
         "  s:\n" ROUTE COMMAND VERSION "    replicas: { min: 3, max: 3 }\n    user: www-data\n"
         "    release: { smoke: [{ get: /a?b, expect: 204 }, { post: /b, body: ok }], weight: 0.5%,"
@@ -256,7 +258,16 @@ static void given(void **state)
     assert_int_equal(c->gateway.n_trusted_proxies, 2);
     assert_int_equal(c->gateway.trusted_proxies[0].bits, 8);
     assert_string_equal(t->route[0].host, "shop.example");
-    assert_int_equal(t->n_instances, 2);
+    assert_int_equal(c->dns.n_servers, 2);
+    assert_int_equal(c->dns.servers[0].port, 53);
+    assert_int_equal(c->dns.servers[1].port, 8600);
+    assert_int_equal(c->dns.interval.ns, 10 * HF_NS_PER_S);
+    assert_int_equal(t->n_instances, 3);
+    assert_null(t->instances[0].host);
+    assert_int_equal(t->instances[0].address.port, 80);
+    assert_string_equal(t->instances[2].host, "pool.example");
+    assert_int_equal(t->instances[2].address.port, 81);
+    assert_int_equal(t->instances[2].address.family, HF_ADDR_NONE);
     assert_int_equal(t->instances[0].weight, 100);
     assert_int_equal(t->instances[1].weight, 7);
     assert_null(t->version);

@@ -15,7 +15,7 @@ static void keys(void **state)
          "f:2:1: unknown key \"contuinity\"; did you mean \"continuity\"?\n"},
         {GATEWAY "zzz: 1",
          "f:2:1: unknown key \"zzz\"; expected one of state, store, admin, gateway, board, nodes, "
-         "ports, continuity, services\n"},
+         "ports, continuity, dns, services\n"},
         {PROCESS "    health: { intervall: 1s }\n",
          "f:7:15: unknown key \"intervall\" in services.s.health; did you mean \"interval\"?\n"},
         {PROCESS "    health: { Path: / }\n",
@@ -76,6 +76,61 @@ static void shapes(void **state)
          "f:2:16: services.s is \"5\"; expected a map with keys such as route\n"},
         {GATEWAY "nodes: {}",
          "f:2:8: nodes has 0 entries; expected a map of 1 to 64 nodes such as { a: {}, b: {} }\n"});
+}
+
+/* What the entries of a service's instances may be. */
+static void instances(void **state)
+{
+#define INSTANCE(text) SERVICE ROUTE "    instances: [\"" text "\"]\n"
+#define AT "f:5:17: services.s.instances[0] "
+#define HOST                                                                                       \
+    "; expected a host and port such as \"10.0.0.1:80\", \"[::1]:80\" or \"orders.example:80\"\n"
+#define LABEL63 "a23456789-123456789-123456789-123456789-123456789-123456789-123"
+    (void)state;
+    EXPECT_MESSAGES(
+        {INSTANCE("10.0.0.1:80"), ""}, {INSTANCE("[::1]:80"), ""}, {INSTANCE("localhost:80"), ""},
+        {INSTANCE("A-1.b2.Example:65535"), ""}, {INSTANCE("orders.example.:80"), ""},
+        {INSTANCE("3com.example:80"), ""}, {INSTANCE(LABEL63 ".x:80"), ""},
+        {INSTANCE(LABEL63 "x.x:80"), AT "has a label of more than 63 bytes" HOST},
+        {INSTANCE(LABEL63 "." LABEL63 "." LABEL63 "." LABEL63 ":80"),
+         AT "has a host of more than 253 bytes" HOST},
+        {INSTANCE(":80"), AT "has no host" HOST},
+        {INSTANCE(".:80"), AT "has a label of no bytes" HOST},
+        {INSTANCE("a..b:80"), AT "has a label of no bytes" HOST},
+        {INSTANCE(".a:80"), AT "has a label of no bytes" HOST},
+        {INSTANCE("a..:80"), AT "has a label of no bytes" HOST},
+        {INSTANCE("-a.b:80"), AT "has a label that begins or ends with '-'" HOST},
+        {INSTANCE("a.b-:80"), AT "has a label that begins or ends with '-'" HOST},
+        {INSTANCE("a_b:80"), AT "has a host with other than letters, digits, '-' and '.'" HOST},
+        {INSTANCE("http://a:80"), AT "is \"http://a:80\"" HOST},
+        {INSTANCE("10.0.0.256:80"), AT "is not an address, and no name ends with a number" HOST},
+        {INSTANCE("a.1.:80"), AT "is not an address, and no name ends with a number" HOST},
+        {INSTANCE("orders"), AT "is \"orders\"" HOST},
+        {INSTANCE("orders:"), AT "is \"orders:\"" HOST},
+        {INSTANCE("orders:http"), AT "is \"orders:http\"" HOST},
+        {INSTANCE("orders:0"), AT "is \"orders:0\"" HOST},
+        {INSTANCE("orders:65536"), AT "is \"orders:65536\"" HOST},
+        {INSTANCE("10.0.0.1:0"), AT "is \"10.0.0.1:0\"" HOST},
+        {INSTANCE("::1:80"), AT "is \"::1:80\"" HOST},
+        {INSTANCE("[a]:80"), AT "is \"[a]:80\"" HOST}, {INSTANCE(""), AT "is empty" HOST},
+        {SERVICE ROUTE "    instances: [{ weight: 2 }]\n",
+         "f:5:17: services.s.instances[0].address is missing" HOST});
+}
+
+static void name_servers(void **state)
+{
+#define ONE "; expected an address such as 10.0.0.53 or \"127.0.0.1:8600\"\n"
+#define SOME "; expected a list of 1 to 8 addresses such as [\"127.0.0.1:8600\"]\n"
+    (void)state;
+    EXPECT_MESSAGES(
+        {GATEWAY "dns: { servers: [10.0.0.53, \"127.0.0.1:8600\", \"::1\", \"[::1]:53\"] }", ""},
+        {GATEWAY "dns: { servers: [ns.example, \"1.1.1.1:0\", {}] }",
+         "f:2:18: dns.servers[0] is \"ns.example\"" ONE
+         "f:2:30: dns.servers[1] is \"1.1.1.1:0\"" ONE "f:2:43: dns.servers[2] is a map" ONE},
+        {GATEWAY "dns: { servers: [] }", "f:2:17: dns.servers is a list" SOME},
+        {GATEWAY "dns: { servers: 10.0.0.53 }", "f:2:17: dns.servers is \"10.0.0.53\"" SOME},
+        {GATEWAY "dns: { interval: 10ms }",
+         "f:2:18: dns.interval is \"10ms\"; expected a time from 1s to 1h\n"});
 }
 
 static void addresses(void **state)
@@ -292,10 +347,10 @@ static void table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys),      cmocka_unit_test(not_yet), cmocka_unit_test(shapes),
-        cmocka_unit_test(addresses), cmocka_unit_test(numbers), cmocka_unit_test(words),
-        cmocka_unit_test(commands),  cmocka_unit_test(routes),  cmocka_unit_test(environment),
-        cmocka_unit_test(table),
+        cmocka_unit_test(keys),      cmocka_unit_test(not_yet),      cmocka_unit_test(shapes),
+        cmocka_unit_test(instances), cmocka_unit_test(name_servers), cmocka_unit_test(addresses),
+        cmocka_unit_test(numbers),   cmocka_unit_test(words),        cmocka_unit_test(commands),
+        cmocka_unit_test(routes),    cmocka_unit_test(environment),  cmocka_unit_test(table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
