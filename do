@@ -10,7 +10,7 @@ readonly SUITES=(unit system fuzz model)
 readonly LATER_SUITES=(sim overload release continuity kubernetes nodes)
 
 readonly BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkgconf python3
-    libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev)
+    libc-ares-dev libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev)
 readonly UNIT_PACKAGES=(libcmocka-dev)
 readonly SYSTEM_PACKAGES=(python3-pytest python3-yaml)
 readonly FUZZ_PACKAGES=(clang libclang-rt-dev)

@@ -39,6 +39,31 @@ struct hf_drainer_needs hf_controller_drainer_needs(struct hf_controller *c)
                                      .on_end = on_drained};
 }
 
+/* ---- names ---- */
+
+static void on_name_change(void *ctx, const char *service)
+{
+    struct hf_controller *c = ctx;
+
+    hf_fleet_renamed(&c->fleet, service);
+}
+
+static void on_name_event(void *ctx, const char *service, const char *host, bool failed,
+                          const char *text)
+{
+    struct hf_controller *c = ctx;
+
+    hf_log(failed ? HF_LOG_WARN : HF_LOG_INFO, "%s service=%s", text, service);
+    hf_events_add(c->events, "name", json_pack("{s:s, s:s}", "service", service, "host", host),
+                  "%s: %s", service, text);
+}
+
+struct hf_names_hooks hf_controller_names_hooks(struct hf_controller *c)
+{
+    return (struct hf_names_hooks){
+        .ctx = c, .on_change = on_name_change, .on_event = on_name_event};
+}
+
 /* ---- orchestrator ---- */
 
 static bool port_in_use(void *ctx, uint16_t port)

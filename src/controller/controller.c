@@ -221,6 +221,7 @@ static int open_ground(struct hf_controller *c, struct hf_error *e)
     int rc = hf_board_attach(&setup->capacity, &c->handover->board, HF_BOARD_CONTROLLER, 0,
                              &c->board, e);
     struct hf_drainer_needs needs;
+    struct hf_names_hooks names;
 
     if (!rc)
         rc = load_config(c, e);
@@ -237,9 +238,12 @@ static int open_ground(struct hf_controller *c, struct hf_error *e)
         return rc;
     needs = hf_controller_drainer_needs(c);
     c->drainer = hf_drainer_new(&needs);
-    c->fleet = (struct hf_fleet){c->catalog, c->publisher, c->drainer};
+    names = hf_controller_names_hooks(c);
+    c->names = hf_names_new(c->loop, &names);
+    c->fleet = (struct hf_fleet){c->catalog, c->publisher, c->drainer, c->names};
     hf_publisher_configure(c->publisher, c->config);
     hf_fleet_apply(&c->fleet, c->config);
+    hf_fleet_adopt(&c->fleet);
     return 0;
 }
 
@@ -373,6 +377,7 @@ static void close_all(struct hf_controller *c)
     hf_api_free(c->api);
     hf_probes_free(c->probes);
     hf_health_free(c->health);
+    hf_names_free(c->names);
     hf_store_free(c->store);
     hf_release_engine_free(c->releases);
     hf_drainer_free(c->drainer);

@@ -26,6 +26,7 @@ struct hf_controller {
     struct hf_catalog *catalog;
     struct hf_publisher *publisher;
     struct hf_drainer *drainer;
+    struct hf_names *names;
     struct hf_fleet fleet;
     struct hf_orchestrator *orchestrator;
     struct hf_health *health;
@@ -42,11 +43,12 @@ struct hf_controller {
     int status; /* of the process */
 };
 
-/* ---- connect.c: what orchestrator, health, releases and drains ask of each other ---- */
+/* ---- connect.c: what orchestrator, health, releases, drains and names ask of each other ---- */
 
 struct hf_orchestrator_hooks hf_controller_orchestrator_hooks(struct hf_controller *c);
 struct hf_release_needs hf_controller_release_needs(struct hf_controller *c);
 struct hf_drainer_needs hf_controller_drainer_needs(struct hf_controller *c);
+struct hf_names_hooks hf_controller_names_hooks(struct hf_controller *c);
 bool hf_controller_seen(void *ctx, const struct hf_instance *i, struct hf_seen *ret);
 void hf_controller_read_second(void *ctx, const char *service, int64_t second,
                                struct hf_second *ret);

@@ -67,6 +67,8 @@ static void take_over(struct hf_publisher *p, const struct hf_plan *plan)
         hf_slot_table_restore(&p->endpoints, ep->slot, ep->incarnation,
                               hf_str_copy(hf_plan_str(plan, ep->id), owner, sizeof(owner)),
                               ep->address.port, ep->state == HF_ENDPOINT_READY);
+        if (ep->slot < p->endpoints.n)
+            p->endpoints.entry[ep->slot].was_draining = ep->state == HF_ENDPOINT_DRAINING;
     }
 }
 
@@ -78,6 +80,16 @@ bool hf_publisher_was_ready(const struct hf_publisher *p, const char *instance)
             return e->was_ready;
     }
     return false;
+}
+
+void hf_publisher_each_before(const struct hf_publisher *p,
+                              void (*each)(void *ctx, const char *instance), void *ctx)
+{
+    for (uint32_t i = 0; i < p->endpoints.n; i++) {
+        const struct hf_slot_entry *e = &p->endpoints.entry[i];
+        if (e->state == HF_SLOT_IS_USED && !e->was_draining)
+            each(ctx, e->owner);
+    }
 }
 
 bool hf_publisher_port_in_use(const struct hf_publisher *p, uint16_t port)

@@ -23,6 +23,11 @@ struct hf_publisher *hf_publisher_free(struct hf_publisher *p); /* writes STATE/
  * publication. */
 bool hf_publisher_was_ready(const struct hf_publisher *p, const char *instance);
 
+/* The instances in the plan of the controller before, other than draining ones. To be asked before
+ * the first publication, too. */
+void hf_publisher_each_before(const struct hf_publisher *p,
+                              void (*each)(void *ctx, const char *instance), void *ctx);
+
 /* From now on plans are made, of this configuration; keeps a reference. */
 void hf_publisher_configure(struct hf_publisher *p, struct hf_config *config);
 

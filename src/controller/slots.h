@@ -16,7 +16,8 @@ struct hf_slot_entry {
     enum { HF_SLOT_IS_FREE, HF_SLOT_IS_USED, HF_SLOT_IS_LEAVING } state;
     bool marked;    /* seen in the plan that is being made */
     bool was_ready; /* taken over from an earlier plan, ready there */
-    uint16_t port;  /* of the endpoint */
+    bool was_draining;
+    uint16_t port; /* of the endpoint */
     uint32_t incarnation;
     uint64_t generation; /* leaving: of the first plan without it */
     char owner[HF_SLOT_OWNER];
