@@ -13,7 +13,10 @@
 #include "board/handover.h"
 #include "controller/slots.h"
 
-enum { DISK_DELAY_MS = 500 /* a burst of plans is written to disk once */ };
+enum {
+    DISK_DELAY_MS = 500, /* a burst of plans is written to disk once */
+    SLOT_WAIT_MS = 100,  /* until it is looked again for a slot that has come free */
+};
 
 struct hf_publisher {
     struct hf_loop *loop;
@@ -29,6 +32,7 @@ struct hf_publisher {
     char token_text[33];
     char state[HF_PATH_SIZE];
     bool disk_failing, exceeded;
+    uint32_t left_out; /* instances for which the latest plan had no slot */
 };
 
 /* ---- taking over, and slots that come free ---- */
@@ -181,9 +185,12 @@ static int add_endpoint(struct hf_publisher *p, struct hf_instance *i)
 
     if (!in_plan(i, &ep.state))
         return 0;
-    rc = hf_slot_table_get(&p->endpoints, i->id, i->address.port, &ep.slot);
-    if (rc)
-        return rc;
+    if (hf_slot_table_get(&p->endpoints, i->id, i->address.port, &ep.slot)) {
+        /* Slots of instances that have gone are still to be acknowledged. The others must not wait
+         * for that: above all not those that have to leave the plan. */
+        p->left_out++;
+        return 0;
+    }
     ep.incarnation = p->endpoints.entry[ep.slot].incarnation;
     i->endpoint_slot = ep.slot;
     i->incarnation = ep.incarnation;
@@ -243,6 +250,7 @@ static int build(struct hf_publisher *p, struct hf_plan **ret, struct hf_error *
     hf_slot_table_reap(&p->services, service_gone, p);
     hf_slot_table_unmark(&p->endpoints);
     hf_slot_table_unmark(&p->services);
+    p->left_out = 0;
     hf_plan_builder_begin(p->builder, &gateway);
     HF_LIST_EACH (l, hf_catalog_services(p->catalog)) {
         rc = add_service(p, hf_service_at(l));
@@ -274,7 +282,11 @@ uint64_t hf_publisher_publish(struct hf_publisher *p)
         p->current = NULL;
         return 0;
     }
-    p->exceeded = false;
+    if (p->left_out && !p->exceeded)
+        hf_warn("%u instances have no slot on the board yet (board.endpoints)", p->left_out);
+    p->exceeded = p->left_out > 0;
+    if (p->left_out)
+        hf_timer_after(p->loop, &p->publish_soon, hf_ms(SLOT_WAIT_MS));
     generation = hf_board_publish(p->board, p->current);
     hf_slot_table_sweep(&p->endpoints, generation);
     hf_slot_table_sweep(&p->services, generation);
