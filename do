@@ -177,7 +177,7 @@ meson_suite()
     local suite=$1 folder=$2 log=$3
     shift 3
     rm -f "$folder/meson-logs/$log.json"
-    meson test -C "$folder" --no-rebuild --print-errorlogs "$@" || true
+    meson test -C "$folder" --no-rebuild --quiet --print-errorlogs "$@" || true
     tests/tally meson "$suite" "$folder/meson-logs/$log.json" >>"$results"
 }
 
