@@ -31,7 +31,7 @@ static bool text_copy(const json_t *value, char ret[HF_API_NAME])
 
     if (!text || json_string_length(value) != strlen(text) || strlen(text) >= HF_API_NAME)
         return false;
-    strcpy(ret, text);
+    memcpy(ret, text, strlen(text) + 1);
     return true;
 }
 

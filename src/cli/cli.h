@@ -11,5 +11,5 @@ enum {
     HF_EXIT_UNREACHABLE = 3,
 };
 
-/* run: what `holdfast run` does. Returns the exit status. */
-int hf_cli_main(int argc, char **argv, int (*run)(const char *config, bool keep_instances));
+/* serve: what `holdfast run` does. Returns the exit status. */
+int hf_cli_main(int argc, char **argv, int (*serve)(const char *config, bool keep_instances));

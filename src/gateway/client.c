@@ -306,7 +306,7 @@ void hf_client_body(struct hf_client *c, struct hf_str data)
     struct hf_output *out = &c->worker->out;
     char *from = out->text.p;
 
-    if (out->n + 3 > HF_PIECES || out->text.end - from < 2 * HF_H1_CHUNK_FRAME) {
+    if (out->n + 3 > HF_PIECES || out->text.end - from < 2L * HF_H1_CHUNK_FRAME) {
         hf_client_flush(c);
         from = out->text.p;
     }

@@ -276,7 +276,7 @@ static void connected(struct check *c, bool good, const char *text)
 {
     end_connecting(c);
     hf_timer_stop(&c->due);
-    snprintf(c->probe_text, sizeof(c->probe_text), "connect: %s", text);
+    snprintf(c->probe_text, sizeof(c->probe_text), "connect: %.100s", text);
     finish(c, good ? HF_PROBE_PASSED : HF_PROBE_LOST);
 }
 

@@ -106,7 +106,7 @@ void instance_retire(struct instance *i);
 void instance_ready(struct instance *i);
 /* Looks for its process; false if there is none. */
 bool instance_adopt(struct instance *i, const char *boot, bool was_ready);
-void instance_ended(struct instance *i, const char *text);
+void instance_ended(struct instance *i, const char *why);
 void instance_rotate(struct instance *i);
 const char *exit_text(int status, char *buf, size_t size);
 

@@ -289,6 +289,7 @@ static struct version *version_add(struct hf_release_engine *en, const char *ser
 {
     struct version *v = hf_alloc(sizeof(*v));
 
+    assert(service[0]);
     hf_str_copy(hf_str(service), v->service, sizeof(v->service));
     hf_list_append(&en->versions, &v->link);
     return v;

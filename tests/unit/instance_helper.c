@@ -14,8 +14,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static void report_descriptors(void)
 {
     DIR *dir = opendir("/proc/self/fd");

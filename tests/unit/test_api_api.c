@@ -314,6 +314,10 @@ static void a_release_is_requested(void **state)
     assert_int_equal(json_array_size(json_object_get(a.json, "releases")), 1);
 }
 
+static const char too_long_a_version[] =
+    "{\"service\": \"orders\", \"version\": "
+    "\"1234567890123456789012345678901234567890123456789012345678901234\"}";
+
 static void what_is_no_request_is_refused(void **state)
 {
     static const char *const wrong[] = {
@@ -332,8 +336,7 @@ static void what_is_no_request_is_refused(void **state)
         "{\"service\": \"orders\", \"version\": \"1\\u0000\"}",
         "{\"service\": \"orders\", \"version\": \"1\"} x",
         "{\"service\": \"\", \"version\": \"1\"}",
-        "{\"service\": \"orders\", \"version\": "
-        "\"1234567890123456789012345678901234567890123456789012345678901234\"}",
+        too_long_a_version,
     };
 
     (void)state;

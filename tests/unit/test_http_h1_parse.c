@@ -246,7 +246,7 @@ static void assert_str(struct hf_str got, const char *want)
     struct hf_str expected = hf_str(want);
 
     if (!hf_str_eq(got, expected))
-        print_error("got '%.*s', want '%.*s'\n", HF_STR_ARG(got), HF_STR_ARG(expected));
+        print_error("got '%.*s', want '%s'\n", HF_STR_ARG(got), want ? want : "");
     assert_true(hf_str_eq(got, expected));
 }
 

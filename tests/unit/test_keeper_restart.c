@@ -23,7 +23,7 @@ static void the_first_thirty_of_a_minute_come_at_once(void **state)
 {
     (void)state;
     for (int i = 0; i < 30; i++)
-        assert_int_equal(delay_after(i * 100, i * 100 + 100, false), 0);
+        assert_int_equal(delay_after(i * 100L, i * 100L + 100, false), 0);
     assert_int_equal(delay_after(3000, 3100, false), 1000);
     assert_int_equal(delay_after(4100, 4200, false), 2000);
     assert_int_equal(delay_after(6200, 6300, false), 4000);
@@ -44,7 +44,7 @@ static void one_a_minute_never_waits(void **state)
 {
     (void)state;
     for (int i = 0; i < 200; i++)
-        assert_int_equal(delay_after(i * 2500, i * 2500 + 2500, false), 0);
+        assert_int_equal(delay_after(i * 2500L, i * 2500L + 2500, false), 0);
 }
 
 static void a_minute_of_life_makes_good(void **state)
