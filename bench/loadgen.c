@@ -637,6 +637,5 @@ int main(int argc, char **argv)
         clients_start(clients);
     loop(clients);
     report();
-    free(clients);
     return 0;
 }
