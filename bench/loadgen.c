@@ -46,6 +46,7 @@ enum kind { STDIN, LISTENER, CLIENT, ORIGIN };
 enum phase { HOLD, WARM, MEASURE, DRAIN, DONE };
 
 struct peer {
+    struct peer *next, **at; /* accepted ones: in run.accepted_peers */
     enum kind kind;
     int fd;
     bool connecting, waiting, closing; /* clients; closing: the response said connection: close */
@@ -74,6 +75,7 @@ static struct {
     .connections = 64, .size = 200, .max_requests = 1000000000, .warmup = 0.5, .seconds = 2};
 
 static struct {
+    struct peer *clients, *accepted_peers;
     int epoll;
     enum phase phase;
     unsigned waiting; /* clients that have a request out */
@@ -396,6 +398,9 @@ static void client_event(struct peer *p, uint32_t events)
 static void origin_close(struct peer *p)
 {
     close(p->fd);
+    *p->at = p->next;
+    if (p->next)
+        p->next->at = p->at;
     free(p);
 }
 
@@ -449,7 +454,11 @@ static void listener_accept(struct peer *listener)
         struct peer *p = calloc(1, sizeof *p);
         if (p == NULL)
             die("memory");
-        *p = (struct peer){.kind = ORIGIN, .fd = fd};
+        *p = (struct peer){
+            .next = run.accepted_peers, .at = &run.accepted_peers, .kind = ORIGIN, .fd = fd};
+        if (p->next)
+            p->next->at = &p->next;
+        run.accepted_peers = p;
         reset_on_close(fd);
         watch(EPOLL_CTL_ADD, p, EPOLLIN);
         /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the kernel holds it, as epoll's data */
@@ -625,17 +634,17 @@ int main(int argc, char **argv)
     static struct peer listener, standard_input = {.kind = STDIN, .fd = STDIN_FILENO};
     options_read(argc, argv);
     signal(SIGPIPE, SIG_IGN);
-    struct peer *clients = calloc(options.connections, sizeof *clients);
+    run.clients = calloc(options.connections, sizeof *run.clients);
     run.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (clients == NULL || run.epoll < 0)
+    if (run.clients == NULL || run.epoll < 0)
         die("start");
     messages_build();
     listener_open(&listener);
     if (options.hold)
         watch(EPOLL_CTL_ADD, &standard_input, EPOLLIN);
     else
-        clients_start(clients);
-    loop(clients);
+        clients_start(run.clients);
+    loop(run.clients);
     report();
     return 0;
 }

@@ -11,7 +11,6 @@
 #include "controller/controller.h"
 #include "gateway/gateway.h"
 #include "keeper/keeper.h"
-#include "net/socket.h"
 
 static int with_handover(const char *process, int (*role)(const struct hf_handover *))
 {
@@ -42,21 +41,6 @@ static int controller_role(int argc, char **argv)
     return with_handover("controller", hf_controller_main);
 }
 
-/* The admin listener is the controller's; whether it is free is better known before anything
- * starts. */
-static int check_admin_address(const struct hf_config *c, struct hf_error *e)
-{
-    int fd = hf_socket_listen(&c->admin.listen, 1, e);
-
-    if (fd < 0) {
-        size_t n = strlen(e->text);
-        snprintf(e->text + n, sizeof(e->text) - n, " (admin.listen)");
-        return fd;
-    }
-    close(fd);
-    return 0;
-}
-
 /* `holdfast: setup FILE`: checks the configuration and writes what the keeper needs of it. */
 static int setup_role(int argc, char **argv)
 {
@@ -72,8 +56,7 @@ static int setup_role(int argc, char **argv)
         hf_config_errors_print(&errors, stderr);
         return 1;
     }
-    if (hf_setup_from_config(config, &setup, &e) || hf_setup_state(&setup, &e) ||
-        check_admin_address(config, &e)) {
+    if (hf_setup_from_config(config, &setup, &e) || hf_setup_state(&setup, &e)) {
         fprintf(stderr, "holdfast: %s\n", e.text);
         return 1;
     }

@@ -72,8 +72,9 @@ int hf_error_prefix(struct hf_error *e, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(prefix, sizeof(prefix) - 2, fmt, ap);
     va_end(ap);
-    strcat(prefix, ": ");
     n = strlen(prefix);
+    memcpy(prefix + n, ": ", 2);
+    n += 2;
     if (old > sizeof(e->text) - 1 - n)
         old = sizeof(e->text) - 1 - n;
     memmove(e->text + n, e->text, old);

@@ -45,6 +45,6 @@ void hf_log(enum hf_log_level level, const char *fmt, ...)
     }
     line[n + m] = '\n';
     /* A lost log line must not stop the program: nothing useful can be done with a failed write. */
-    if (write(STDERR_FILENO, line, (size_t)(n + m + 1)) < 0)
+    if (write(STDERR_FILENO, line, (size_t)n + (size_t)m + 1) < 0)
         return;
 }

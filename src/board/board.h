@@ -43,7 +43,8 @@ const struct hf_board_capacity *hf_board_capacity(const struct hf_board *b);
 struct hf_board_fds hf_board_fds_for(const struct hf_board *b, enum hf_board_role role,
                                      uint32_t slot);
 
-/* When the keeper made it: before, no gateway of this board recorded anything. Not for a gateway. */
+/* When the keeper made it: before, no gateway of this board recorded anything. Not for a gateway.
+ */
 struct hf_wall hf_board_since(const struct hf_board *b);
 
 /* --- plan --- */

@@ -26,6 +26,8 @@ int hf_setup_check(const struct hf_setup *s, struct hf_error *e)
         if (s->listeners[i].family != HF_ADDR_IP4 && s->listeners[i].family != HF_ADDR_IP6)
             return hf_error_set(e, HF_ECORRUPT, "address %u of the setup is not valid", i);
     }
+    if (s->admin.family != HF_ADDR_IP4 && s->admin.family != HF_ADDR_IP6)
+        return hf_error_set(e, HF_ECORRUPT, "the admin address of the setup is not valid");
     if (!path_valid(s->state) || !path_valid(s->config) ||
         (s->access_log[0] && !path_valid(s->access_log)))
         return hf_error_set(e, HF_ECORRUPT, "a path of the setup is not valid");

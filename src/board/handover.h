@@ -32,11 +32,13 @@ struct hf_setup {
     struct hf_board_capacity capacity;
     uint32_t n_listeners;                       /* at least 1 */
     struct hf_addr listeners[HF_LISTENERS_MAX]; /* in a hand-over: as bound, port 0 resolved */
-    char state[HF_PATH_SIZE];                   /* absolute; the keeper makes it with mode 0700 */
-    char config[HF_PATH_SIZE];                  /* absolute */
-    char access_log[HF_PATH_SIZE];              /* absolute; "" off */
-    uint32_t stop_ms;        /* how long a stop may take before the keeper insists */
-    uint32_t keep_instances; /* 1: a stop leaves the instances running */
+    struct hf_addr
+        admin; /* the controller listens there; the keeper only finds out if it is free */
+    char state[HF_PATH_SIZE];      /* absolute; the keeper makes it with mode 0700 */
+    char config[HF_PATH_SIZE];     /* absolute */
+    char access_log[HF_PATH_SIZE]; /* absolute; "" off */
+    uint32_t stop_ms;              /* how long a stop may take before the keeper insists */
+    uint32_t keep_instances;       /* 1: a stop leaves the instances running */
 };
 
 enum hf_role { HF_ROLE_CONTROLLER, HF_ROLE_GATEWAY };

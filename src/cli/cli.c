@@ -67,7 +67,7 @@ static const struct row *find(const char *name)
 static int run(const struct hf_command *c)
 {
     if (!c->config) {
-        fprintf(stderr, "holdfast: run needs a configuration: holdfast run -c FILE\n");
+        fprintf(stderr, "usage: holdfast run -c FILE [--keep-instances]\n");
         return HF_EXIT_USAGE;
     }
     return c->run(c->config, c->keep_instances);
@@ -134,7 +134,7 @@ static bool wrong(const char *fmt, ...)
     va_start(ap, fmt);
     vfprintf(stderr, fmt, ap);
     va_end(ap);
-    fputs("\n", stderr);
+    fputs("\nusage: holdfast COMMAND [ARGUMENT...]; `holdfast help` lists them\n", stderr);
     return false;
 }
 
@@ -188,7 +188,7 @@ static bool read_option(struct line *l, const char *option)
     } else if (is(option, "-V", "--version")) {
         l->name = "version";
     } else {
-        return wrong("there is no option %s; see `holdfast help`", option);
+        return wrong("there is no option %s", option);
     }
     return true;
 }
@@ -200,7 +200,7 @@ static bool read_word(struct line *l, const char *word)
         return true;
     }
     if (l->n_arguments == (int)HF_COUNT(l->command.arguments))
-        return wrong("%s: too many arguments; see `holdfast help`", word);
+        return wrong("%s: too many arguments", word);
     l->command.arguments[l->n_arguments++] = word;
     return true;
 }
@@ -243,12 +243,13 @@ int hf_cli_main(int argc, char **argv, int (*serve)(const char *config, bool kee
     if (!read_line(&l, argc, argv))
         return HF_EXIT_USAGE;
     if (!l.name) {
+        fputs("usage: holdfast COMMAND [ARGUMENT...]\n\n", stderr);
         print_help(stderr);
         return HF_EXIT_USAGE;
     }
     row = find(l.name);
     if (!row) {
-        wrong("there is no command %s; see `holdfast help`", l.name);
+        wrong("there is no command %s", l.name);
         return HF_EXIT_USAGE;
     }
     return call(&l, row);

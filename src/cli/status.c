@@ -46,12 +46,28 @@ static size_t count_ready(const json_t *service)
     return ready;
 }
 
+/* The first instance that does not serve although it should; NULL: none. */
+static const json_t *find_trouble(const json_t *service)
+{
+    size_t i;
+    json_t *instance;
+
+    json_array_foreach(json_object_get(service, "instances"), i, instance)
+    {
+        const char *state = text(instance, "state");
+        if (strcmp(state, "failed") == 0 || strcmp(state, "ejected") == 0)
+            return instance;
+    }
+    return NULL;
+}
+
 static void print_services(const json_t *status)
 {
     static const char *const headings[] = {"SERVICE",   "VERSION", "STATE", ">READY",
-                                           ">REQUESTS", ">FAILED", NULL};
+                                           ">REQUESTS", ">FAILED", "WHY",   NULL};
     struct hf_table *t = hf_table_new(headings);
     char requests[HF_TERM_NUMBER], failed[HF_TERM_NUMBER];
+    const json_t *trouble;
     json_t *s;
     size_t i;
 
@@ -67,6 +83,12 @@ static void print_services(const json_t *status)
                       hf_term_number((unsigned long long)number(s, "requests"), requests));
         hf_table_cell(t, failures ? HF_RED : HF_PLAIN, "%s",
                       hf_term_number((unsigned long long)failures, failed));
+        trouble = find_trouble(s);
+        if (trouble)
+            hf_table_cell(t, HF_PLAIN, "%s %s: %s", text(trouble, "id"), text(trouble, "state"),
+                          text(trouble, "why"));
+        else
+            hf_table_cell(t, HF_PLAIN, "%s", "");
     }
     hf_table_print(t, stdout);
     hf_table_free(t);

@@ -141,15 +141,25 @@ static void print_cut(FILE *out, const char *text, size_t room)
     fputs("…", out);
 }
 
+/* Cells at the end of the row that are empty are left out, padding and all. */
+static size_t cells_in(const struct hf_table *t, size_t row)
+{
+    size_t n = t->columns < t->n - row ? t->columns : t->n - row;
+
+    while (n > 1 && !t->cells[row + n - 1].text[0])
+        n--;
+    return n;
+}
+
 static void print_row(const struct hf_table *t, size_t row, const size_t *width, FILE *out)
 {
-    size_t used = 0, terminal = hf_term_width();
+    size_t used = 0, terminal = hf_term_width(), n = cells_in(t, row);
 
-    for (size_t i = 0; i < t->columns && row + i < t->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         const struct cell *cell = &t->cells[row + i];
         size_t pad = width[i] - width_of(cell->text), room = 0;
-        bool last = i + 1 == t->columns;
-        if (last && terminal)
+        bool last = i + 1 == n;
+        if (i + 1 == t->columns && terminal)
             room = terminal > used + 8 ? terminal - used : 8;
         fprintf(out, "%*s%s", t->right[i] ? (int)pad : 0, "", hf_term_on(cell->colour));
         print_cut(out, cell->text, room);

@@ -48,6 +48,7 @@ int hf_setup_from_config(const struct hf_config *c, struct hf_setup *ret, struct
                      .endpoints = c->board.endpoints,
                      .routes = c->board.routes},
         .n_listeners = (uint32_t)c->gateway.n_listen,
+        .admin = c->admin.listen,
         .stop_ms = stop_ms(c),
     };
     int code;

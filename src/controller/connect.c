@@ -36,6 +36,7 @@ struct hf_drainer_needs hf_controller_drainer_needs(struct hf_controller *c)
                                      .board = c->board,
                                      .ctx = c,
                                      .publish = publish,
+                                     .end_ctx = c,
                                      .on_end = on_drained};
 }
 

@@ -31,20 +31,39 @@ static int resolve_port(int fd, struct hf_addr *a, struct hf_error *e)
     return hf_addr_from_sockaddr((struct sockaddr *)&ss, a);
 }
 
+/* Names the key of the configuration behind what the system said. */
+static int listen_for(const char *key, const struct hf_addr *a, struct hf_error *e)
+{
+    int fd = hf_socket_listen(a, BACKLOG, e);
+    size_t n = strlen(e->text);
+
+    if (fd < 0)
+        snprintf(e->text + n, sizeof(e->text) - n, " (%s)", key);
+    return fd;
+}
+
 static int open_listeners(struct hf_ground *g, struct hf_error *e)
 {
     for (uint32_t i = 0; i < g->setup.n_listeners; i++) {
-        int fd = hf_socket_listen(&g->setup.listeners[i], BACKLOG, e), rc;
-        if (fd < 0) {
-            size_t n = strlen(e->text);
-            snprintf(e->text + n, sizeof(e->text) - n, " (gateway.listen)");
+        int fd = listen_for("gateway.listen", &g->setup.listeners[i], e), rc;
+        if (fd < 0)
             return fd;
-        }
         g->listener_fd[i] = fd;
         rc = resolve_port(fd, &g->setup.listeners[i], e);
         if (rc)
             return rc;
     }
+    return 0;
+}
+
+/* The controller will listen there. That it cannot is better known before anything starts. */
+static int check_admin(const struct hf_ground *g, struct hf_error *e)
+{
+    int fd = listen_for("admin.listen", &g->setup.admin, e);
+
+    if (fd < 0)
+        return fd;
+    close(fd);
     return 0;
 }
 
@@ -69,6 +88,8 @@ int hf_ground_open(const struct hf_setup *setup, struct hf_ground *ret, struct h
         rc = hf_lock_take(setup->state, &g.lock, e);
     if (!rc)
         rc = open_listeners(&g, e);
+    if (!rc)
+        rc = check_admin(&g, e);
     if (!rc)
         rc = open_access_log(&g, e);
     if (!rc)

@@ -79,6 +79,17 @@ static int refuse_leftovers(const struct hf_lock *lock, const char *state, struc
                         pids, pids);
 }
 
+/* What may stand behind the six fields is not read. */
+static bool write_note(const struct hf_lock *lock)
+{
+    char text[TEXT];
+    int n = snprintf(text, sizeof(text), FORMAT, lock->keeper.pid, lock->keeper.start,
+                     lock->gateway.pid, lock->gateway.start, lock->controller.pid,
+                     lock->controller.start);
+
+    return pwrite(lock->fd, text, (size_t)n, 0) == n && ftruncate(lock->fd, n) == 0;
+}
+
 int hf_lock_take(const char *state, struct hf_lock *ret, struct hf_error *e)
 {
     struct hf_lock lock = {0};
@@ -98,30 +109,27 @@ int hf_lock_take(const char *state, struct hf_lock *ret, struct hf_error *e)
     } else {
         rc = refuse_leftovers(&lock, state, e);
     }
+    if (!rc) {
+        lock = (struct hf_lock){.fd = lock.fd, .keeper = hf_lock_process(getpid())};
+        if (!write_note(&lock))
+            rc = hf_error_errno(e, HF_EIO, "cannot write %s", path);
+    }
     if (rc) {
         close(lock.fd);
         return rc;
     }
-    lock.keeper = hf_lock_process(getpid());
-    hf_lock_note(&lock, 0, 0);
     *ret = lock;
     return 0;
 }
 
 void hf_lock_note(struct hf_lock *lock, pid_t gateway, pid_t controller)
 {
-    char text[TEXT];
-    int n;
-
     if (lock->gateway.pid != gateway)
         lock->gateway = hf_lock_process(gateway);
     if (lock->controller.pid != controller)
         lock->controller = hf_lock_process(controller);
-    n = snprintf(text, sizeof(text), FORMAT, lock->keeper.pid, lock->keeper.start,
-                 lock->gateway.pid, lock->gateway.start, lock->controller.pid,
-                 lock->controller.start);
-    if (pwrite(lock->fd, text, (size_t)n, 0) == n && ftruncate(lock->fd, n) < 0)
-        return; /* what stands behind the six fields is not read */
+    /* On a full disk what it says is poorer; that is all. */
+    (void)write_note(lock);
 }
 
 void hf_lock_drop(struct hf_lock *lock)

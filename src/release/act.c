@@ -13,9 +13,12 @@ enum {
     TURN_S = 600, /* for a queued release to get its turn */
 };
 
-static struct hf_release_place *place_of(const struct hf_release_doc *d)
+/* An empty one if no slot is at hand. */
+static const struct hf_release_place *place_of(const struct hf_release_doc *d)
 {
-    return d->at < d->n_places ? &d->places[d->at] : NULL;
+    static const struct hf_release_place none;
+
+    return d->at < d->n_places ? &d->places[d->at] : &none;
 }
 
 static struct hf_service *service_of(struct hf_release_engine *en, const struct hf_release_doc *d)
@@ -31,7 +34,7 @@ static bool slot_of(struct hf_release_engine *en, const struct hf_release_doc *d
     size_t n = en->runner.slots(en->runner.ctx, d->service, all, HF_RELEASE_SLOTS_MAX);
     const struct hf_release_place *p = place_of(d);
 
-    for (size_t i = 0; p && i < n && i < HF_RELEASE_SLOTS_MAX; i++) {
+    for (size_t i = 0; i < n && i < HF_RELEASE_SLOTS_MAX; i++) {
         if (all[i].ordinal == p->ordinal) {
             *ret = all[i];
             return true;
@@ -147,10 +150,8 @@ static void judge(struct hf_release_engine *en, const struct hf_service *s,
 
 /* --- seeing --- */
 
-static struct hf_release_sight sight(struct hf_release_engine *en, const char *id)
+static struct hf_release_sight sight(const struct hf_instance *i)
 {
-    const struct hf_instance *i = there(en, id);
-
     return i ? (struct hf_release_sight){true, i->state, i->id, i->why}
              : (struct hf_release_sight){.why = ""};
 }
@@ -178,14 +179,15 @@ static void see_slot(struct hf_release_engine *en, const struct hf_release_doc *
     const struct hf_release_place *p = place_of(d);
     struct hf_release_slot slot = {0};
     bool cleans = d->step == HF_STEP_CLEAN_DRAIN || d->step == HF_STEP_CLEAN_STOP;
-    const struct hf_instance *present;
+    const struct hf_instance *present, *fresh;
 
     seen->place = slot_of(en, d, &slot);
-    seen->fresh = sight(en, fresh_id(d, &slot));
-    if (d->step == HF_STEP_START && seen->fresh.there &&
-        strcmp(there(en, seen->fresh.id)->version, target(d)) != 0)
-        seen->fresh.there = false;
-    seen->old = sight(en, p->old);
+    fresh = there(en, fresh_id(d, &slot));
+    /* What a lost release left behind is not what was begun. */
+    if (d->step == HF_STEP_START && fresh && strcmp(fresh->version, target(d)) != 0)
+        fresh = NULL;
+    seen->fresh = sight(fresh);
+    seen->old = sight(there(en, p->old));
     present = there(en, slot.current);
     seen->present = present ? present->id : "";
     seen->current = seen->place && strcmp(slot.version, target(d)) == 0;
@@ -211,7 +213,7 @@ void step_see(struct hf_release_engine *en, struct hf_release_seen *seen)
     seen->limit = limit_of(d, s->config);
     seen->share = s->config->release.weight;
     seen->bake = s->config->release.bake;
-    if (place_of(d) && d->step != HF_STEP_NONE && d->step != HF_STEP_FINISH)
+    if (d->step != HF_STEP_NONE && d->step != HF_STEP_FINISH)
         see_slot(en, d, seen);
     if (d->step == HF_STEP_BAKE)
         judge(en, s, seen);
@@ -237,7 +239,7 @@ static bool settled(struct hf_release_engine *en, int r, const struct hf_error *
 
 static bool start(struct hf_release_engine *en, const struct hf_release_doc *d)
 {
-    struct hf_release_place *p = place_of(d);
+    const struct hf_release_place *p = place_of(d);
     struct hf_error e = {0};
     int r = en->runner.begin(en->runner.ctx, d->service, p->ordinal, target(d), &e);
 
@@ -341,8 +343,8 @@ void step_enter(struct hf_release_engine *en)
 {
     struct hf_release_doc *d = en->current->doc;
     struct hf_service *s = service_of(en, d);
-    struct hf_release_place *p = place_of(d);
-    struct hf_instance *fresh = p ? there(en, p->fresh) : NULL;
+    const struct hf_release_place *p = place_of(d);
+    struct hf_instance *fresh = there(en, p->fresh);
     bool done = true;
 
     if (en->step.entered || !s || !s->config)

@@ -299,10 +299,10 @@ void version_finish(struct hf_release_engine *en, const struct hf_release_doc *d
 {
     struct version *v = version_find(en, d->service);
 
+    if (v && strcmp(v->version, d->to) == 0)
+        return;
     if (!v)
         v = version_add(en, d->service);
-    if (strcmp(v->version, d->to) == 0)
-        return;
     hf_str_copy(hf_str(v->version[0] ? v->version : d->from), v->previous, sizeof(v->previous));
     hf_str_copy(hf_str(d->to), v->version, sizeof(v->version));
     version_write(en, v);

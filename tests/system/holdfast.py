@@ -23,6 +23,14 @@ os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0")
 SANITIZER = re.compile(r"(ERROR|WARNING): \w*Sanitizer|runtime error:|SUMMARY: \w*Sanitizer")
 
 
+def role_pid(status, role):
+    """The pid that a status gives for the keeper, gateway or controller; 0 if there is none."""
+    entry = (status or {}).get(role) or {}
+    if isinstance(entry, list):  # of gateways: the newest
+        entry = entry[-1]
+    return entry.get("pid", 0)
+
+
 class Holdfast:
     """One holdfast in `folder`. `config` is the configuration as a dictionary, or as text.
 
@@ -53,10 +61,10 @@ class Holdfast:
 
     # life
 
-    def start(self, ready=True):
+    def start(self, *options, ready=True):
         with open(self.output, "ab") as output:
-            self.process = subprocess.Popen([BINARY, "run", "-c", self.file], cwd=self.folder,
-                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            self.process = subprocess.Popen([BINARY, "run", "-c", self.file, *options],
+                                            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         if ready:
             wait_until(self.serving, 30, lambda: f"holdfast to be ready\n{self.text()}")
         return self
@@ -104,7 +112,7 @@ class Holdfast:
             content = log.read_text(errors="replace")
             assert not SANITIZER.search(content), f"a sanitizer spoke in {log}\n{content}"
         for line in text.splitlines():
-            match = re.search(r"(?:gateway|controller|setup)\b.*\bsignal[= ](\d+)", line)
+            match = re.search(r"(?:gateway|controller|setup) ended.*\bsignal[= ](\d+)", line)
             pid = re.search(r"\bpid[= ](\d+)", line)
             if match and int(match.group(1)) not in (0, signal.SIGTERM):
                 sent = self.killed.get(int(pid.group(1))) if pid else None
@@ -138,8 +146,8 @@ class Holdfast:
 
     def note(self, status):
         for role in ("keeper", "gateway", "controller"):
-            if status.get(role, {}).get("pid"):
-                self.seen[status[role]["pid"]] = role
+            if role_pid(status, role):
+                self.seen[role_pid(status, role)] = role
         for service in status.get("services", []):
             for instance in service["instances"]:
                 if instance.get("pid"):
@@ -151,8 +159,13 @@ class Holdfast:
 
     def pid(self, role):
         """The pid of the keeper, gateway or controller; waits while there is none."""
-        return wait_until(lambda: (self.status() or {}).get(role, {}).get("pid"), 20,
-                          f"pid of the {role}")
+        return wait_until(lambda: role_pid(self.status(), role), 20, f"pid of the {role}")
+
+    def wait_another(self, role, pid):
+        """Waits until the role is played by another process than pid; returns it."""
+        return wait_until(lambda: role_pid(self.status(), role) not in (0, pid) and
+                          role_pid(self.status(), role), 20,
+                          lambda: f"another {role} than {pid}\n{self.text()}")
 
     def service(self, name):
         status = wait_until(self.status, 20, "status")

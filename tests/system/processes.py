@@ -18,6 +18,7 @@ def wait_until(condition, seconds=20, what=None):
         if value:
             return value
         if time.monotonic() > deadline:
+            what = what() if callable(what) else what
             raise AssertionError(f"not within {seconds} s: {what or condition}")
         time.sleep(0.01)
 

@@ -49,8 +49,7 @@ def test_killed_within_a_good_release(make, tmp_path, after_ms):
         holdfast.kill(pid)
         said = release.communicate(timeout=120)[0]
     print(f"killed at {step}: {said}")
-    wait_until(lambda: (holdfast.status() or {}).get("controller", {}).get("pid") not in (None, pid),
-               20, "another controller")
+    holdfast.wait_another("controller", pid)
     wait_until(lambda: settled(holdfast, "1.1.0") or settled(holdfast, "1.0.0"), 60,
                "the release to end")
     if not settled(holdfast, "1.1.0"):
@@ -70,8 +69,7 @@ def test_killed_again_and_again(make, tmp_path):
         wait_until(lambda: step_of(holdfast), 20, "a release under way")
         for _ in range(6):
             pid = holdfast.kill_role("controller")
-            wait_until(lambda: (holdfast.status() or {}).get("controller", {}).get("pid") not in
-                       (None, pid), 20, "another controller")
+            holdfast.wait_another("controller", pid)
         wait_until(lambda: settled(holdfast, "1.1.0"), 90, "the release to be done")
     total = load.stop()
     assert total["failed"] == 0, total["failures"]

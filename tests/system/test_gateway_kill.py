@@ -32,8 +32,7 @@ def test_gateway_killed_20_times(make, tmp_path, capsys):
         pid = holdfast.pid("gateway")
         under_way = load.mark(f"kill {number}")["in_flight"]
         holdfast.kill(pid)
-        wait_until(lambda: (holdfast.status() or {}).get("gateway", {}).get("pid") not in (None, pid),
-                   20, "another gateway")
+        holdfast.wait_another("gateway", pid)
         load.wait_requests(200)
         window = load.mark("between")
         assert window["refused"] == 0, window["failures"]
@@ -76,8 +75,7 @@ def test_controller_killed_is_not_noticed(make, tmp_path):
     load.wait_requests(500)
     for _ in range(3):
         pid = holdfast.kill_role("controller")
-        wait_until(lambda: (holdfast.status() or {}).get("controller", {}).get("pid") not in (None, pid),
-                   20, "another controller")
+        holdfast.wait_another("controller", pid)
         holdfast.wait_ready("app", 2)
     total = load.stop()
     assert total["failed"] == 0, total["failures"]

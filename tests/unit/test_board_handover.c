@@ -14,6 +14,7 @@ static struct hf_setup good_setup(void)
                          .capacity = {2, 4, 8, 8},
                          .n_listeners = 1,
                          .listeners = {{.family = HF_ADDR_IP4, .port = 8080}},
+                         .admin = {.family = HF_ADDR_IP4, .port = 8400},
                          .state = "/state",
                          .config = "/holdfast.yaml",
                          .stop_ms = 1000};
@@ -140,6 +141,7 @@ static void every_field_of_a_setup_is_checked(void **state)
     REFUSED(s.n_listeners = 0);
     REFUSED(s.n_listeners = HF_LISTENERS_MAX + 1);
     REFUSED(s.n_listeners = 2); /* the second has no address */
+    REFUSED(s.admin.family = HF_ADDR_NONE);
     REFUSED(s.stop_ms = HF_STOP_MS_MAX + 1);
     REFUSED(strcpy(s.state, "state"));
     REFUSED(s.state[0] = 0);

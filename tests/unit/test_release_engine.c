@@ -202,11 +202,12 @@ static size_t slots(void *ctx, const char *service, struct hf_release_slot *ret,
     for (uint32_t o = 1; o <= w.slots && o <= max; o++) {
         const struct running *current = in_slot(o, CURRENT), *candidate = in_slot(o, CANDIDATE);
         memset(&ret[o - 1], 0, sizeof(*ret));
-        strcpy(ret[o - 1].node, node_of(o));
+        snprintf(ret[o - 1].node, sizeof(ret->node), "%s", node_of(o));
         ret[o - 1].ordinal = o;
-        strcpy(ret[o - 1].version, w.slot_version[o]);
-        strcpy(ret[o - 1].current, current ? current->id : "");
-        strcpy(ret[o - 1].candidate, candidate ? candidate->id : "");
+        snprintf(ret[o - 1].version, sizeof(ret->version), "%s", w.slot_version[o]);
+        snprintf(ret[o - 1].current, sizeof(ret->current), "%s", current ? current->id : "");
+        snprintf(ret[o - 1].candidate, sizeof(ret->candidate), "%s",
+                 candidate ? candidate->id : "");
     }
     return w.slots;
 }
@@ -245,7 +246,7 @@ static int accept_one(void *ctx, const char *service, uint32_t ordinal, const ch
     if (!fresh || strcmp(fresh->id, instance) != 0)
         return hf_error_set(e, HF_ENOENT, "%s is not under test", instance);
     fresh->role = CURRENT;
-    strcpy(w.slot_version[ordinal], fresh->version);
+    snprintf(w.slot_version[ordinal], HF_VERSION_TEXT, "%s", fresh->version);
     hf_instance_candidate_set(w.catalog, shown(instance), false);
     if (old)
         old->role = RETIRED;
@@ -419,7 +420,7 @@ static int set_up(void **state)
     hf_service_config_set(w.catalog, w.service, &w.config);
     for (uint32_t o = 1; o <= w.slots; o++) {
         run(o, "1.3.0", false);
-        strcpy(w.slot_version[o], "1.3.0");
+        snprintf(w.slot_version[o], HF_VERSION_TEXT, "%s", "1.3.0");
     }
     others_turn();
     w.generation = 1;
