@@ -82,9 +82,10 @@ static struct hf_config *orders(unsigned replicas, const char *command)
                     "    version: \"1\"\n"
                     "    versions: { \"1\": { directory: / }, \"2\": { directory: /usr } }\n"
                     "    replicas: %u\n"
-                    "    environment: { MODE: \"{node}-{port}\" }\n"
-                    "    stop: { timeout: 200ms }\n",
-                    command, replicas);
+                    "    environment: { MODE: \"{node}-{port}\", KEY: { file: %s/key } }\n"
+                    "    stop: { timeout: 200ms }\n"
+                    "    log: { size: 4KiB }\n",
+                    command, replicas, folder);
 
     return parse(text);
 }
@@ -130,12 +131,25 @@ static void controller_ends(void)
         }                                                                                          \
     } while (0)
 
+static void append(const char *name, const char *text)
+{
+    HF_AUTOFREE char *path = hf_asprintf("%s/%s", folder, name);
+    FILE *f = fopen(path, "a");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
 static int set_up(void **state)
 {
     (void)state;
     hf_log_level_set(HF_LOG_ERROR + 1);
     snprintf(folder, sizeof(folder), "/tmp/hf-process-XXXXXX");
-    return mkdtemp(folder) ? 0 : 1;
+    if (!mkdtemp(folder))
+        return 1;
+    append("key", "s3cret\n");
+    return 0;
 }
 
 static void remove_tree(const char *path)
@@ -245,6 +259,7 @@ static void slots_are_filled_over_the_nodes(void **state)
     assert_true(has_said(one.id, expected));
     snprintf(expected, sizeof(expected), "environment PORT=%u\n", one.port);
     assert_true(has_said(one.id, expected));
+    assert_true(has_said(one.id, "\nenvironment KEY=s3cret\n"));
     snprintf(expected, sizeof(expected), "environment HOLDFAST_INSTANCE=%s\n", one.id);
     assert_true(has_said(one.id, expected));
     assert_true(has_said(one.id, "environment HOLDFAST_NODE=a\nenvironment HOLDFAST_VERSION=1\n"));
@@ -254,6 +269,30 @@ static void slots_are_filled_over_the_nodes(void **state)
     assert_int_equal(shown(one.id)->address.port, one.port);
     assert_true(shown(one.id)->process);
     assert_string_equal(hf_catalog_service_find(catalog, "orders")->version, "1");
+}
+
+static void the_log_is_rotated_under_the_writer(void **state)
+{
+    char line[201], name[200];
+    struct hf_orchestrator_instance one;
+    struct stat st;
+
+    (void)state;
+    memset(line, 'x', sizeof(line) - 1);
+    line[200] = '\0';
+    controller_starts(orders(1, "wait"));
+    WAIT_UNTIL(runs(current(1)));
+    one = current(1);
+    snprintf(name, sizeof(name), "logs/orders/%s.log", one.id);
+    for (int n = 0; n < 30; n++)
+        append(name, line);
+    instance_rotate(instance_at(service_find(o, "orders")->instances.next));
+    HF_AUTOFREE char *path = hf_asprintf("%s/%s", folder, name);
+    HF_AUTOFREE char *older = hf_asprintf("%s.1", path);
+    assert_int_equal(stat(older, &st), 0);
+    assert_true(st.st_size >= 6000);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_size < 100);
 }
 
 static void a_killed_one_is_shown_failed_and_replaced(void **state)
@@ -631,6 +670,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(slots_are_filled_over_the_nodes),
+        TEST(the_log_is_rotated_under_the_writer),
         TEST(a_killed_one_is_shown_failed_and_replaced),
         TEST(a_crash_loop_ends_with_the_last_words),
         TEST(what_cannot_be_run_says_why),
