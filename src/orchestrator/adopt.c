@@ -94,8 +94,10 @@ bool hf_proc_has_token(pid_t pid, const char *token)
         size_t have = kept + (size_t)n;
         total += (size_t)n;
         kept = look_at(buf, have, hf_str(wanted), &found);
-        if (kept > sizeof(wanted))
-            kept = 1; /* too long to be it: only its end matters, and it must not match */
+        if (kept > sizeof(wanted)) { /* too long to be it: one byte that matches nothing stays */
+            kept = 1;
+            buf[have - 1] = '=';
+        }
         if (kept)
             memmove(buf, buf + have - kept, kept);
     }

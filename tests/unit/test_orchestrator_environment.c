@@ -13,12 +13,12 @@ static void a_later_variable_replaces_an_earlier_one(void **state)
     struct hf_strings env = {0};
 
     (void)state;
-    hf_environment_set(&env, "A", "1");
     hf_environment_set(&env, "AB", "2");
+    hf_environment_set(&env, "A", "1");
     hf_environment_set(&env, "A", "3");
     assert_int_equal(env.n, 2);
-    assert_string_equal(env.p[0], "A=3");
-    assert_string_equal(env.p[1], "AB=2");
+    assert_string_equal(env.p[0], "AB=2");
+    assert_string_equal(env.p[1], "A=3");
     assert_null(env.p[2]);
     hf_strings_done(&env);
     assert_null(env.p);

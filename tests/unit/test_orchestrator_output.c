@@ -96,6 +96,8 @@ static void the_last_lines(void **state)
 static void rotation_keeps_the_writer_and_the_newest(void **state)
 {
     HF_AUTOFREE char *third = hf_asprintf("%s.3", path), *first = hf_asprintf("%s.1", path);
+    HF_AUTOFREE char *second = hf_asprintf("%s.2", path);
+    HF_AUTOTEXT struct hf_text older = {0};
     int fd = open_log();
     char line[] = "0 ....................\n";
     struct stat st;
@@ -112,6 +114,8 @@ static void rotation_keeps_the_writer_and_the_newest(void **state)
     assert_int_equal(stat(first, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(stat(third, &st), -1); /* keep: 2 */
+    hf_output_tail(second, 9, &older);
+    assert_string_equal(older.p, "2 ....................\n");
     tail_is(1, "3 ....................\n"); /* from the file that was just rotated */
     put(fd, "after\n");                     /* by the same descriptor, at the start */
     tail_is(2, "3 ....................\nafter\n");

@@ -32,10 +32,19 @@ static bool port_in_use(void *ctx, uint16_t port)
     return false;
 }
 
+/* That it is retired must be in the store by now. */
 static void on_retired(void *ctx, struct hf_instance *i)
 {
+    struct hf_store_op op = {.verb = HF_STORE_GET, .kind = "slots", .key = "orders"};
+    HF_AUTOFREE char *expected =
+        hf_asprintf("\"%s\",\"ordinal\":%c,\"role\":\"retired\"", i->id, i->id[strlen("orders-")]);
+    struct hf_store_answer answer = {0};
+
     (void)ctx;
     assert_true(retired_count < 8);
+    assert_int_equal(hf_store_wait(store, &op, &answer), 0);
+    assert_non_null(strstr(answer.docs[0].value, expected));
+    hf_store_answer_done(&answer);
     snprintf(retired[retired_count++], HF_INSTANCE_ID, "%s", i->id);
 }
 
@@ -413,7 +422,9 @@ static void a_candidate_is_accepted(void **state)
     assert_string_equal(id, again);
     assert_int_equal(hf_orchestrator_begin(o, "orders", 1, "1", again, NULL), HF_EEXIST);
     assert_true(shown(id)->candidate);
-    WAIT_UNTIL(runs(instance_of(id)));
+    WAIT_UNTIL(runs(instance_of(id)) && hf_store_pending(store) == 0);
+    hf_orchestrator_configure(o, config); /* an older record is still being stored */
+    WAIT_UNTIL(hf_store_pending(store) == 1);
     assert_int_equal(hf_orchestrator_accept(o, "orders", 1, "orders-1-none", NULL), HF_ENOENT);
     assert_int_equal(hf_orchestrator_accept(o, "orders", 1, id, NULL), 0);
     assert_int_equal(hf_orchestrator_accept(o, "orders", 1, id, NULL), 0);
