@@ -39,7 +39,7 @@ static struct {
 
     struct running running[RUNNING_MAX];
     size_t n_running;
-    unsigned slots, started_slots;
+    unsigned slots;
     char slot_version[SLOTS + 1][HF_VERSION_TEXT];
 
     uint64_t generation, acknowledged;
@@ -48,11 +48,11 @@ static struct {
     struct hf_catalog_observer observer;
     bool changed; /* the catalogue, since the last plan */
 
-    unsigned begun[3], accepted[3], stopped[3], retired; /* effects; by version */
+    unsigned begun[3], accepted[3], stopped[3]; /* effects; by version */
     unsigned actions, kill_at;
     bool kill_before, dead;
     const char *never_ready; /* the version that fails before it is ready */
-    bool crash_old_on_begin;
+    bool mute;               /* the orchestrator has not stored it yet */
     char story[16384];
     unsigned over, events;
 } w;
@@ -304,7 +304,7 @@ static void others_turn(void)
             hf_instance_state_set(w.catalog, i, HF_INSTANCE_FAILED, "exited with 1");
         else if (i->state == HF_INSTANCE_STARTING)
             hf_instance_state_set(w.catalog, i, HF_INSTANCE_READY, "GET /-/ready: 200");
-        if (r->role == RETIRED && !r->told && w.engine) {
+        if (r->role == RETIRED && !r->told && !w.mute) {
             r->told = true;
             hf_release_retired(w.engine, i);
         }
@@ -666,6 +666,25 @@ static void a_drain_waits_for_the_slowest_gateway(void **state)
     expect_fleet("1.4.0", 2, 2);
 }
 
+/* Until the orchestrator has it on disk, a crash would make the old one the slot's again. */
+static void nothing_is_drained_before_the_acceptance_is_durable(void **state)
+{
+    const struct hf_release_doc *d;
+
+    (void)state;
+    w.mute = true;
+    request("1.4.0");
+    while (!(d = hf_release_current(w.engine)) || w.accepted[1] == 0)
+        turn();
+    for (int k = 0; k < 100; k++)
+        turn();
+    assert_int_equal(d->step, HF_STEP_ACCEPT);
+    assert_int_equal(shown(d->places[0].old)->state, HF_INSTANCE_READY);
+    w.mute = false;
+    follow(0);
+    expect_fleet("1.4.0", 2, 2);
+}
+
 static void the_last_instance_is_not_drained(void **state)
 {
     const struct hf_release_doc *d;
@@ -870,6 +889,13 @@ static void an_older_wish_is_overtaken(void **state)
     assert_int_equal(hf_release_find(w.engine, 2)->state, HF_RELEASE_DONE);
     assert_string_equal(w.service->version, "1.5.0");
     assert_int_equal(w.begun[1], 0);
+    /* the wish was met once: another controller does not have it again */
+    request("1.3.0");
+    follow(0);
+    controller_crash();
+    hf_release_configured(w.engine, w.service);
+    assert_null(hf_release_current(w.engine));
+    assert_string_equal(w.service->version, "1.3.0");
 }
 
 /* --- bookkeeping --- */
@@ -944,6 +970,7 @@ int main(void)
         TEST(one_that_fails_users_goes_back_everywhere),
         TEST(a_late_drain_has_a_price),
         TEST(a_drain_waits_for_the_slowest_gateway),
+        TEST(nothing_is_drained_before_the_acceptance_is_durable),
         TEST(the_last_instance_is_not_drained),
         TEST(killed_at_every_transition),
         TEST(killed_around_every_action),

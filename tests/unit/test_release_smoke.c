@@ -182,6 +182,14 @@ static void another_status_may_be_right(void **state)
     expect(true, "1 smoke request passed in ");
 }
 
+static void success_is_not_what_was_expected(void **state)
+{
+    (void)state;
+    requests[0] = (struct hf_config_smoke){.get = c("/orders"), .expect = 404};
+    config.release.n_smoke = 1;
+    expect(false, "GET /orders: status 200, expected 404");
+}
+
 static void body(void **state)
 {
     (void)state;
@@ -296,6 +304,7 @@ int main(void)
         TEST(requests_in_order),
         TEST(the_first_that_fails_ends_it),
         TEST(another_status_may_be_right),
+        TEST(success_is_not_what_was_expected),
         TEST(body),
         TEST(no_answer),
         TEST(nobody_there),
