@@ -79,16 +79,16 @@ const char *hf_release_accepted(const struct hf_release_engine *engine, const ch
  * same, nothing happens, whatever was released since. */
 void hf_release_configured(struct hf_release_engine *engine, struct hf_service *s);
 
-/* Requests a release. HF_ENOENT: no such service, or no such version of it. HF_EREFUSED: preflight
- * says no; e says why: "another release is under way: orders 1.3.0 -> 1.4.0". On success *ret_id is
- * its number, and done (may be NULL) is called once it is stored, or could not be: error 0 or a
- * negative HF_E*. */
+/* Requests a release; requested_by is who asks, "" if that is not known. HF_ENOENT: no such
+ * service, or no such version of it. HF_EREFUSED: preflight says no; e says why: "another release
+ * is under way: orders 1.3.0 -> 1.4.0". On success *ret_id is its number, and done (may be NULL) is
+ * called once it is stored, or could not be: error 0 or a negative HF_E*. */
 HF_MUST_CHECK int hf_release_request(struct hf_release_engine *engine, const char *service,
                                      const char *version, const char *requested_by,
                                      void (*done)(void *ctx, uint32_t id, int error), void *ctx,
                                      uint32_t *ret_id, struct hf_error *e);
 
-/* The one under way; NULL: none. */
+/* The one under way, else one that waits for its turn; NULL: none. */
 const struct hf_release_doc *hf_release_current(const struct hf_release_engine *engine);
 
 /* NULL: no such release, or it is forgotten: the last HF_RELEASE_KEEP that are over are kept. */

@@ -106,7 +106,7 @@ static void end_command(struct hf_smoke *s, int *ret_status)
 
     if (s->exit.fd < 0)
         return;
-    /* Its session, so that nothing that it started stays behind. */
+    /* Its group, so that what it started does not stay behind. */
     kill(-s->pid, SIGKILL);
     hf_loop_unwatch(s->options.loop, &s->exit);
     while (waitid(P_PIDFD, (id_t)s->exit.fd, &info, WEXITED) < 0 && errno == EINTR)

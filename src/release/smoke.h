@@ -1,12 +1,12 @@
 /* release/smoke.h - tests one instance before users meet it: its smoke requests, one after the
  * other and straight to its address, then the test command.
  *
- * The command is an argv template, run without a shell in the version's directory and a session of
- * its own, with PATH, HOME and HOLDFAST_{SERVICE,VERSION,INSTANCE,NODE,ADDRESS} in its environment;
- * its output is STATE/logs/SERVICE/release-test.log. It passes if it exits with 0 within
- * `release.timeout`; else all of its session is killed. If the controller dies while it runs, the
- * next one runs it again.
- * Owner: the caller. Runs in: controller, on its loop's thread; nothing blocks. */
+ * The command is an argv template, run without a shell in the version's directory and a process
+ * group of its own, with PATH, HOME and HOLDFAST_{SERVICE,VERSION,INSTANCE,NODE,ADDRESS} in its
+ * environment; its output is STATE/logs/SERVICE/release-test.log. It passes if it exits with 0
+ * within `release.timeout`; else all of its group is killed. If the controller dies while it runs,
+ * the next one runs it again. Owner: the caller. Runs in: controller, on its loop's thread; nothing
+ * blocks. */
 #pragma once
 #include "catalog/catalog.h"
 #include "config/config.h"

@@ -324,7 +324,8 @@ static bool on_requested(struct at *a)
 
     if (a->seen->turn && (!a->seen->wait || !a->d->queued)) {
         a->next->state = HF_RELEASE_PREFLIGHT;
-        return go(a, HF_STEP_NONE, "requested by %s", a->d->requested_by);
+        return go(a, HF_STEP_NONE, "requested by %s",
+                  a->d->requested_by[0] ? a->d->requested_by : "an operator");
     }
     if (expired(a)) {
         snprintf(why, sizeof(why), "waited %s for its turn: %s", a->took,
