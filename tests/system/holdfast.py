@@ -139,8 +139,6 @@ class Holdfast:
         if done.returncode:
             return None
         status = json.loads(done.stdout)
-        # One entry a gateway: while one leaves, its successor stands behind it.
-        status["gateway"] = status["gateway"][-1] if status.get("gateway") else {}
         self.note(status)
         return status
 
