@@ -97,6 +97,17 @@ const struct hf_plan_service *hf_worker_policy(const struct hf_worker *w,
     return &hf_plan_services(w->view.plan)[at];
 }
 
+/* By words, the incarnation first: other threads and the controller may be reading. */
+static void reset_figures(struct hf_live_service *live, uint32_t incarnation)
+{
+    _Atomic uint64_t *word = (void *)live;
+
+    _Static_assert(sizeof(*live) % sizeof(*word) == 0, "of whole words");
+    for (size_t i = 0; i < sizeof(*live) / sizeof(*word); i++)
+        atomic_store_explicit(&word[i], 0, memory_order_release);
+    atomic_store_explicit(&live->incarnation, incarnation, memory_order_release);
+}
+
 static void switch_services(struct hf_worker *w)
 {
     for (uint32_t slot = 0; slot < w->gateway->live.capacity.services; slot++) {
@@ -105,10 +116,8 @@ static void switch_services(struct hf_worker *w)
         uint32_t incarnation = at < 0 ? 0 : hf_plan_services(w->view.plan)[at].incarnation;
 
         if (at >= 0 && (!ws->known || ws->incarnation != incarnation)) {
-            if (ws->incarnation != incarnation) {
-                memset(ws->live, 0, sizeof(*ws->live));
-                atomic_store(&ws->live->incarnation, incarnation);
-            }
+            if (ws->incarnation != incarnation)
+                reset_figures(ws->live, incarnation);
             ws->incarnation = incarnation;
         }
         ws->known = at >= 0;
