@@ -1,6 +1,7 @@
 /* Bringing a configuration into force: at the start, and again at a reload. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -53,6 +54,7 @@ int hf_controller_reload(struct hf_controller *c, struct hf_text *text)
     HF_AUTOFREE struct hf_config_errors *errors = hf_alloc(sizeof(*errors));
     struct hf_config *config;
     int rc = hf_config_load(c->handover->setup.config, &config, errors);
+    bool same;
 
     if (rc == 0) {
         rc = hf_config_diff_reload(c->config, config, errors);
@@ -64,10 +66,11 @@ int hf_controller_reload(struct hf_controller *c, struct hf_text *text)
         hf_events_add(c->events, "configuration", NULL, "refused: %s", text->p);
         return rc;
     }
+    same = strcmp(c->config->digest, config->digest) == 0;
     hf_controller_apply(c, config);
     hf_config_unref(config);
     hf_publisher_publish(c->publisher);
-    hf_text_addf(text, "%s is in force", c->config->file);
+    hf_text_addf(text, "%s is in force%s", c->config->file, same ? ", unchanged" : "");
     hf_events_add(c->events, "configuration", NULL, "%s", text->p);
     return 0;
 }
