@@ -240,13 +240,13 @@ def answering(connection):
 
 
 class Backend:
-    """Listens on a free port and runs script(connection) for each connection, each on a thread.
+    """Listens on `port`, or a free one, and runs script(connection) for each connection, each on a thread.
 
     `script` may be changed at any time; it is looked up for each connection. An assertion that fails
     within a script is raised by close(), so that the test fails.
     """
 
-    def __init__(self, script=answering, probe="/-/ready"):
+    def __init__(self, script=answering, probe="/-/ready", host="127.0.0.1", port=0):
         self.script = script
         self.probe = probe
         self.probe_status = 200
@@ -255,9 +255,9 @@ class Backend:
         self.connections = []
         self.errors = []
         self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.listener = socket.create_server((host, port), backlog=1024)
         self.port = self.listener.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"{host}:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
