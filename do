@@ -12,7 +12,7 @@ readonly LATER_SUITES=(sim overload release continuity kubernetes nodes)
 readonly BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkgconf python3
     libc-ares-dev libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev)
 readonly UNIT_PACKAGES=(libcmocka-dev)
-readonly SYSTEM_PACKAGES=(python3-pytest python3-yaml)
+readonly SYSTEM_PACKAGES=(python3-pytest python3-yaml strace)
 readonly FUZZ_PACKAGES=(clang libclang-rt-dev)
 readonly MODEL_PACKAGES=(spin)
 readonly LONG_PACKAGES=(clang debootstrap libclang-rt-dev valgrind)
