@@ -126,7 +126,7 @@ int hf_network_parse(struct hf_str text, struct hf_network *ret)
 {
     const char *slash = text.n ? memchr(text.p, '/', text.n) : NULL;
     size_t ip_length = slash ? (size_t)(slash - text.p) : text.n;
-    struct hf_network n;
+    struct hf_network n = {0};
     uint64_t bits, most;
 
     if (hf_addr_parse_ip((struct hf_str){text.p, ip_length}, &n.base))

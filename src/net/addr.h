@@ -36,6 +36,7 @@ HF_MUST_CHECK int hf_addr_from_sockaddr(const struct sockaddr *sa, struct hf_add
 struct hf_network {
     struct hf_addr base;
     uint8_t bits;
+    uint8_t zero; /* networks stand in shared memory, byte for byte */
 };
 HF_MUST_CHECK int hf_network_parse(struct hf_str text, struct hf_network *ret);
 

@@ -211,6 +211,7 @@ static void what_drains_is_never_picked_not_even_in_panic(void **state)
     sample_endpoint(&sample, 3)->state = HF_ENDPOINT_DRAINING;
     for (int i = 0; i < 100; i++)
         assert_int_equal(pick(&nowhere), HF_BALANCE_NONE);
+    core_sample_done(&sample);
     with(0);
     assert_int_equal(pick(&nowhere), HF_BALANCE_NONE);
 }
