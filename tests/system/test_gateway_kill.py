@@ -91,7 +91,8 @@ def test_everything_killed_and_started_again(make, tmp_path):
     holdfast.end()
     holdfast.start()
     holdfast.wait_ready("app", 2)
-    load = make.load(holdfast, "--requests", "500", "--get", "/echo/{id}")
+    load = make.load(holdfast, "--get", "/echo/{id}")
+    load.wait_requests(500)
     assert load.stop()["failed"] == 0
 
 

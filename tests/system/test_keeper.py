@@ -24,6 +24,15 @@ def run_again(holdfast):
                           capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
 
 
+def serves(make, holdfast, requests=200):
+    """So many verified requests in a row, none failed."""
+    load = make.load(holdfast, "--get", "/echo/{id}")
+    load.wait_requests(requests)
+    total = load.stop()
+    assert total["requests"] >= requests
+    assert total["failed"] == 0, total["failures"]
+
+
 def command_line(pid):
     return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
 
@@ -70,6 +79,7 @@ def test_who_outlived_a_keeper_is_named(make, tmp_path):
         wait_until(lambda pid=pid: not alive(pid), 20, f"the end of {pid}")
     holdfast.start()
     holdfast.wait_ready("app", 2)
+    serves(make, holdfast)
 
 
 def test_a_silent_gateway_is_replaced(make, tmp_path):
@@ -79,13 +89,12 @@ def test_a_silent_gateway_is_replaced(make, tmp_path):
     holdfast.killed[pid] = signal.SIGKILL  # by the keeper
     wait_until(lambda: not alive(pid), 40, "the end of the silent gateway")
     assert f"the gateway is silent and is killed pid={pid}" in holdfast.text()
-    load = make.load(holdfast, "--requests", "200", "--get", "/echo/{id}")
-    assert load.stop()["failed"] == 0
+    serves(make, holdfast)
 
 
-def test_restarts_of_a_minute_are_counted(make):
+def test_restarts_of_a_minute_are_counted(make, tmp_path):
     """The first 30 come at once, the next one waits; and it serves again."""
-    holdfast = make.holdfast(proxy(make.backend()))
+    holdfast = start(make, tmp_path)
     keeper = holdfast.process.pid
 
     def gateway():
@@ -100,8 +109,7 @@ def test_restarts_of_a_minute_are_counted(make):
     holdfast.kill(pid)
     wait_until(lambda: "restart_in=1s" in holdfast.text(), 20, "a delay")
     wait_until(gateway, 20, "a gateway")
-    load = make.load(holdfast, "--requests", "50", "--get", "/echo/{id}")
-    assert load.stop()["failed"] == 0
+    serves(make, holdfast)
 
 
 def test_an_instance_that_ends_without_a_controller_is_noticed(make, tmp_path):
