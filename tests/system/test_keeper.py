@@ -112,13 +112,26 @@ def test_restarts_of_a_minute_are_counted(make, tmp_path):
     serves(make, holdfast)
 
 
-def test_an_instance_that_ends_without_a_controller_is_noticed(make, tmp_path):
-    """It is the keeper's orphan then; the next controller learns how it ended."""
+def test_how_an_adopted_instance_ended_is_known(make, tmp_path):
+    """The keeper is its parent since its controller died, and tells the next one."""
     holdfast = start(make, tmp_path)
     victim = holdfast.ready_instances("app")[0]
-    controller = holdfast.pid("controller")
-    holdfast.kill(controller, signal.SIGSTOP)
-    holdfast.kill(controller, signal.SIGKILL)
+    controller = holdfast.kill_role("controller")
+    holdfast.wait_another("controller", controller)
+    assert victim["pid"] in [i["pid"] for i in holdfast.wait_ready("app", 2)]
+    assert stat_of(victim["pid"])[1] == holdfast.process.pid
+    assert "killed by SIGKILL" not in holdfast.text()
+    holdfast.kill(victim["pid"])
+    wait_until(lambda: "killed by SIGKILL" in holdfast.text(), 20,
+               lambda: f"the reason\n{holdfast.text()}")
+    wait_until(lambda: victim["pid"] not in [i["pid"] for i in holdfast.wait_ready("app", 2)], 30,
+               "another instance in its place")
+
+
+def test_an_instance_that_ends_without_a_controller_is_noticed(make, tmp_path):
+    holdfast = start(make, tmp_path)
+    victim = holdfast.ready_instances("app")[0]
+    holdfast.kill_role("controller")
     holdfast.kill(victim["pid"])
     wait_until(lambda: victim["pid"] not in [i["pid"] for i in holdfast.wait_ready("app", 2)], 30,
                "another instance in its place")
