@@ -261,6 +261,23 @@ static void set_versions(struct hf_controller *c)
     }
 }
 
+/* Users notice nothing of the change of controllers, and what drains keeps its place on the board:
+ * its requests in flight are counted there. */
+static void keep_states(struct hf_controller *c)
+{
+    HF_LIST_EACH (l, hf_catalog_services(c->catalog)) {
+        HF_LIST_EACH (it, &hf_service_at(l)->instances) {
+            struct hf_instance *i = hf_instance_at(it);
+            if (!i->process || i->state != HF_INSTANCE_STARTING)
+                continue;
+            if (hf_publisher_was_ready(c->publisher, i->id))
+                hf_instance_state_set(c->catalog, i, HF_INSTANCE_READY, "adopted, was ready");
+            else if (hf_publisher_was_draining(c->publisher, i->id))
+                hf_instance_state_set(c->catalog, i, HF_INSTANCE_DRAINING, "adopted, was draining");
+        }
+    }
+}
+
 static int start_fleet(struct hf_controller *c, struct hf_error *e)
 {
     struct hf_release_needs needs = hf_controller_release_needs(c);
@@ -277,6 +294,7 @@ static int start_fleet(struct hf_controller *c, struct hf_error *e)
     rc = hf_orchestrator_new(&options, c->config, &c->orchestrator, e);
     if (rc)
         return rc;
+    keep_states(c);
     c->observer.on_change = hf_controller_on_change;
     hf_catalog_observe(c->catalog, &c->observer);
     if (!hf_publisher_publish(c->publisher))

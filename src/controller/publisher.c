@@ -32,7 +32,9 @@ struct hf_publisher {
     char token_text[33];
     char state[HF_PATH_SIZE];
     bool disk_failing, exceeded;
-    uint32_t left_out; /* instances for which the latest plan had no slot */
+    struct hf_wall made; /* of the plan that stands; 0: none of ours does yet */
+    uint64_t found;      /* the generation that stood when we came; 0: none, or all know it */
+    uint32_t left_out;   /* services and instances for which the latest plan had no slot */
 };
 
 /* ---- taking over, and slots that come free ---- */
@@ -76,14 +78,28 @@ static void take_over(struct hf_publisher *p, const struct hf_plan *plan)
     }
 }
 
-bool hf_publisher_was_ready(const struct hf_publisher *p, const char *instance)
+static const struct hf_slot_entry *before(const struct hf_publisher *p, const char *instance)
 {
     for (uint32_t i = 0; i < p->endpoints.n; i++) {
         const struct hf_slot_entry *e = &p->endpoints.entry[i];
         if (e->state == HF_SLOT_IS_USED && strcmp(e->owner, instance) == 0)
-            return e->was_ready;
+            return e;
     }
-    return false;
+    return NULL;
+}
+
+bool hf_publisher_was_ready(const struct hf_publisher *p, const char *instance)
+{
+    const struct hf_slot_entry *e = before(p, instance);
+
+    return e && e->was_ready;
+}
+
+bool hf_publisher_was_draining(const struct hf_publisher *p, const char *instance)
+{
+    const struct hf_slot_entry *e = before(p, instance);
+
+    return e && e->was_draining;
 }
 
 void hf_publisher_each_before(const struct hf_publisher *p,
@@ -96,9 +112,13 @@ void hf_publisher_each_before(const struct hf_publisher *p,
     }
 }
 
-bool hf_publisher_port_in_use(const struct hf_publisher *p, uint16_t port)
+bool hf_publisher_port_in_use(struct hf_publisher *p, uint16_t port)
 {
-    hf_slot_table_reap(&((struct hf_publisher *)p)->endpoints, endpoint_gone, (void *)p);
+    /* A gateway may still be at a plan that nobody remembers, and send to any port. */
+    if (p->found && !hf_board_acknowledged(p->board, p->found))
+        return true;
+    p->found = 0;
+    hf_slot_table_reap(&p->endpoints, endpoint_gone, p);
     for (uint32_t i = 0; i < p->endpoints.n; i++) {
         const struct hf_slot_entry *e = &p->endpoints.entry[i];
         if (e->state != HF_SLOT_IS_FREE && e->port == port)
@@ -221,10 +241,12 @@ static int add_service(struct hf_publisher *p, struct hf_service *s)
 {
     struct hf_plan_service part =
         s->config ? service_part(s->config) : (struct hf_plan_service){.idle_ms = 60000};
-    int index, rc = hf_slot_table_get(&p->services, s->name, 0, &part.slot);
+    int index, rc;
 
-    if (rc)
-        return rc;
+    if (hf_slot_table_get(&p->services, s->name, 0, &part.slot)) {
+        p->left_out++; /* as in add_endpoint() */
+        return 0;
+    }
     part.incarnation = p->services.entry[part.slot].incarnation;
     s->plan_slot = part.slot;
     s->plan_incarnation = part.incarnation;
@@ -283,11 +305,14 @@ uint64_t hf_publisher_publish(struct hf_publisher *p)
         return 0;
     }
     if (p->left_out && !p->exceeded)
-        hf_warn("%u instances have no slot on the board yet (board.endpoints)", p->left_out);
+        hf_warn("%u services or instances have no slot on the board yet (board.services, "
+                "board.endpoints)",
+                p->left_out);
     p->exceeded = p->left_out > 0;
     if (p->left_out)
         hf_timer_after(p->loop, &p->publish_soon, hf_ms(SLOT_WAIT_MS));
     generation = hf_board_publish(p->board, p->current);
+    p->made.ns = p->current->made_wall_ns;
     hf_slot_table_sweep(&p->endpoints, generation);
     hf_slot_table_sweep(&p->services, generation);
     if (!hf_timer_armed(&p->write_soon))
@@ -372,8 +397,13 @@ int hf_publisher_new(struct hf_loop *loop, struct hf_board *board, struct hf_cat
         hf_publisher_free(p);
         return hf_error_set(e, HF_EIO, "cannot read the boot id of this machine");
     }
-    if (hf_board_generation(board) && hf_board_read_plan(board, image, e) == 0)
+    p->found = hf_board_generation(board);
+    if (p->found && hf_board_read_plan(board, image, e) == 0)
         take_over(p, image);
+    if (p->found) {
+        hf_slot_table_doubt(&p->services, p->found);
+        hf_slot_table_doubt(&p->endpoints, p->found);
+    }
     for (size_t i = 0; i < sizeof(p->probe_token); i++)
         snprintf(p->token_text + 2 * i, 3, "%02x", p->probe_token[i]);
     p->observer.on_change = on_change;
@@ -419,5 +449,5 @@ uint64_t hf_publisher_generation(const struct hf_publisher *p)
 
 struct hf_wall hf_publisher_made(const struct hf_publisher *p)
 {
-    return (struct hf_wall){p->current ? p->current->made_wall_ns : 0};
+    return p->made;
 }

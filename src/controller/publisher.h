@@ -22,6 +22,7 @@ struct hf_publisher *hf_publisher_free(struct hf_publisher *p); /* writes STATE/
 /* Was the instance in the plan of the controller before, and ready? To be asked before the first
  * publication. */
 bool hf_publisher_was_ready(const struct hf_publisher *p, const char *instance);
+bool hf_publisher_was_draining(const struct hf_publisher *p, const char *instance);
 
 /* The instances in the plan of the controller before, other than draining ones. To be asked before
  * the first publication, too. */
@@ -36,8 +37,8 @@ void hf_publisher_configure(struct hf_publisher *p, struct hf_config *config);
  * logged). */
 uint64_t hf_publisher_publish(struct hf_publisher *p);
 
-/* Does a live slot still belong to an endpoint on this port of this machine? */
-bool hf_publisher_port_in_use(const struct hf_publisher *p, uint16_t port);
+/* May a gateway still send something to this port of this machine? */
+bool hf_publisher_port_in_use(struct hf_publisher *p, uint16_t port);
 
 /* The token of x-holdfast-probe, 32 hexadecimal digits. */
 const char *hf_publisher_probe_token(const struct hf_publisher *p);

@@ -44,6 +44,15 @@ void hf_slot_table_restore(struct hf_slot_table *t, uint32_t slot, uint32_t inca
     t->entry[slot].was_ready = was_ready;
 }
 
+void hf_slot_table_doubt(struct hf_slot_table *t, uint64_t generation)
+{
+    for (uint32_t i = 0; i < t->n; i++) {
+        if (t->entry[i].state == HF_SLOT_IS_FREE)
+            t->entry[i] =
+                (struct hf_slot_entry){.state = HF_SLOT_IS_LEAVING, .generation = generation};
+    }
+}
+
 int hf_slot_table_get(struct hf_slot_table *t, const char *owner, uint16_t port, uint32_t *ret_slot)
 {
     uint32_t free_slot = t->n;

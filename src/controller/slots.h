@@ -31,6 +31,10 @@ struct hf_slot_table {
 void hf_slot_table_init(struct hf_slot_table *t, uint32_t n);
 void hf_slot_table_done(struct hf_slot_table *t);
 
+/* Nobody in the table has the slots that are free, but somebody who left before it was made may
+ * still use them: they are leaving, as of that generation. */
+void hf_slot_table_doubt(struct hf_slot_table *t, uint64_t generation);
+
 /* Takes over an owner of an earlier plan. */
 void hf_slot_table_restore(struct hf_slot_table *t, uint32_t slot, uint32_t incarnation,
                            const char *owner, uint16_t port, bool was_ready);

@@ -22,13 +22,13 @@ def settled(holdfast, version):
     return len(ready) == len(instances) == 2 and {i["version"] for i in ready} == {version}
 
 
-def start(make, tmp_path, **releases):
+def start(make, tmp_path, **service):
     fleet = Fleet(tmp_path)
     fleet.release("1.0.0")
     fleet.release("1.1.0", delay=20)
     fleet.release("2.0.0", smoke_fails=1)
     holdfast = make.holdfast(fleet.config("1.0.0", release={
-        "bake": "1s", "weight": "10%", "smoke": [{"get": "/smoke/1", "expect": 200}]}))
+        "bake": "1s", "weight": "10%", "smoke": [{"get": "/smoke/1", "expect": 200}]}, **service))
     holdfast.fleet = fleet
     holdfast.wait_ready("app", 2)
     return holdfast
@@ -73,6 +73,22 @@ def test_killed_again_and_again(make, tmp_path):
         wait_until(lambda: settled(holdfast, "1.1.0"), 90, "the release to be done")
     total = load.stop()
     assert total["failed"] == 0, total["failures"]
+
+
+def test_killed_while_an_instance_drains(make, tmp_path):
+    """Another controller waits for what is in flight there, as the one before did."""
+    holdfast = start(make, tmp_path, timeout={"try": "0"}, retry={"attempts": 0})
+    load = make.load(holdfast, "--connections", "8", "--get", "/slow/{id}?ms=4000",
+                     "--requests", "8")
+    wait_until(lambda: load.peek()["in_flight"] == 8, 10, "requests in flight")
+    with subprocess.Popen([BINARY, "-s", holdfast.state, "release", "app", "1.1.0"],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        wait_until(lambda: [i for i in holdfast.instances("app") if i["state"] == "draining"], 20,
+                   "an instance that drains")
+        holdfast.kill_role("controller")
+        total = load.stop()
+        assert (total["requests"], total["failed"]) == (8, 0), total["failures"]
+        wait_until(lambda: settled(holdfast, "1.1.0"), 60, "the release to be done")
 
 
 def test_killed_within_a_bad_release(make, tmp_path):

@@ -246,6 +246,81 @@ static void another_controller_takes_the_slots_over(void **state)
     assert_false(hf_publisher_port_in_use(publisher, 21002));
 }
 
+/* What left the plan before the change of controllers is in nobody's plan or table any more. */
+static void what_left_just_before_is_not_given_away_early(void **state)
+{
+    struct hf_instance *i;
+    uint32_t of;
+
+    (void)state;
+    hf_publisher_configure(publisher, config);
+    i = add_instance(add_service(), "orders-1", 21001);
+    hf_publisher_publish(publisher);
+    acknowledge();
+    of = i->endpoint_slot;
+    atomic_store(&endpoint(of)->in_flight, 1);
+    hf_catalog_instance_remove(catalog, i);
+    hf_publisher_publish(publisher);
+    stop();
+    start();
+    hf_publisher_configure(publisher, config);
+    assert_true(hf_publisher_port_in_use(publisher, 21001));
+    i = add_instance(add_service(), "orders-2", 21002);
+    hf_publisher_publish(publisher);
+    assert_int_equal(i->incarnation, 0); /* not acknowledged */
+    acknowledge();
+    assert_false(hf_publisher_port_in_use(publisher, 21001));
+    hf_publisher_publish(publisher);
+    assert_int_not_equal(i->incarnation, 0);
+    assert_int_not_equal(i->endpoint_slot, of); /* a request is still there */
+}
+
+static void what_drains_keeps_its_slot_through_a_change(void **state)
+{
+    struct hf_instance *i;
+    uint32_t of, incarnation;
+
+    (void)state;
+    hf_publisher_configure(publisher, config);
+    i = add_instance(add_service(), "orders-1", 21001);
+    add_instance(i->service, "orders-2", 21002);
+    hf_instance_state_set(catalog, i, HF_INSTANCE_DRAINING, "test");
+    hf_publisher_publish(publisher);
+    of = i->endpoint_slot;
+    incarnation = i->incarnation;
+    stop();
+    start();
+    assert_true(hf_publisher_was_draining(publisher, "orders-1"));
+    assert_false(hf_publisher_was_draining(publisher, "orders-2"));
+    hf_publisher_configure(publisher, config);
+    i = add_instance(add_service(), "orders-1", 21001);
+    hf_instance_state_set(catalog, i, HF_INSTANCE_DRAINING, "test");
+    hf_publisher_publish(publisher);
+    assert_int_equal(i->endpoint_slot, of);
+    assert_int_equal(i->incarnation, incarnation);
+}
+
+/* A board that is full of services must not keep those that leave. */
+static void a_service_may_take_the_place_of_one_that_leaves(void **state)
+{
+    const char *const names[] = {"a", "b", "c", "d", "e"};
+    struct hf_service *s[5];
+
+    (void)state;
+    hf_publisher_configure(publisher, config);
+    for (int n = 0; n < 4; n++)
+        assert_int_equal(hf_catalog_service_add(catalog, names[n], &s[n]), 0);
+    assert_int_equal(hf_publisher_publish(publisher), 1);
+    hf_catalog_service_remove(catalog, s[0]);
+    assert_int_equal(hf_catalog_service_add(catalog, names[4], &s[4]), 0);
+    assert_int_equal(hf_publisher_publish(publisher), 2);
+    assert_int_equal(plan()->n_services, 3);
+    acknowledge();
+    for (int turns = 0; s[4]->plan_incarnation == 0 && turns < 1000; turns++)
+        hf_loop_turn(loop, hf_seconds(1));
+    assert_int_equal(plan()->n_services, 4);
+}
+
 static void the_plan_on_disk_is_the_plan(void **state)
 {
     HF_AUTOFREE char *path = hf_asprintf("%s/plan", folder);
@@ -280,6 +355,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(slots_that_are_leaving_count_against_the_capacity, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(another_controller_takes_the_slots_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_left_just_before_is_not_given_away_early, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_drains_keeps_its_slot_through_a_change, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_service_may_take_the_place_of_one_that_leaves, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(the_plan_on_disk_is_the_plan, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
