@@ -102,8 +102,8 @@ static void the_less_loaded_of_two_wins(void **state)
 {
     (void)state;
     with(2);
-    atomic_store(&live(0, 0)->in_flight, 3);
-    atomic_store(&live(1, 3)->in_flight, 2); /* another worker's count */
+    atomic_store(&live(0, 3)->in_flight, 3); /* another worker's count */
+    atomic_store(&live(1, 0)->in_flight, 2);
     pick_many(1000);
     assert_int_equal(picked[1], 1000);
 }
@@ -249,6 +249,10 @@ static void a_retry_goes_elsewhere_if_there_is_an_elsewhere(void **state)
     tried.slot[1] = sample_endpoint(&sample, 2)->slot;
     for (int i = 0; i < 1000; i++)
         assert_int_equal(pick(&tried), 1);
+    tried.n = 1;
+    for (int i = 0; i < 1000; i++)
+        assert_int_not_equal(pick(&tried), 0);
+    tried.n = 2;
     assert_true(hf_balance_elsewhere(&sample.view[0], sample_service(&sample), &tried, start));
     eject(1);
     assert_false(hf_balance_elsewhere(&sample.view[0], sample_service(&sample), &tried, start));

@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "base/random.h"
 #include "core/eject.h"
@@ -169,8 +170,8 @@ static void *worker(void *arg)
 
     hf_random_seed(&random, 77 + self);
     for (int i = 0; i < STEPS; i++) {
-        uint32_t slot = hf_random_below(&random, 4);
-        struct hf_mono now = after(i / 4);
+        uint32_t slot = hf_random_below(&random, 2);
+        struct hf_mono now = after(i);
         if (hf_eject_state(v, slot, now) == HF_EJECT_HALF_OPEN)
             (void)hf_eject_take_trial(v, slot);
         (void)hf_eject_result(v, sample_service(&sample), slot,
@@ -202,6 +203,60 @@ static void the_floor_holds_whatever_workers_do_at_once(void **state)
     assert_int_equal(out(), n); /* not one place was lost, or given back twice */
 }
 
+/* ---- two results of one trial, in the same instant ---- */
+
+enum { ROUNDS = 20000 };
+static _Atomic uint32_t arrived;
+
+static void together(uint32_t round)
+{
+    atomic_fetch_add(&arrived, 1);
+    while (atomic_load(&arrived) < 2 * round)
+        sched_yield();
+}
+
+static void half_open(void)
+{
+    struct hf_live_health *h = &sample.view[0].healths[0];
+
+    if (atomic_load(&h->ejected_until_ns) == 0)
+        assert_true(result(0, HF_RESULT_FAILED, start));
+    atomic_store(&h->trial, 1);
+    assert_int_equal(out(), 1);
+}
+
+/* Results that are right for one worker each: what both make of it must still add up. */
+static void *other(void *arg)
+{
+    for (uint32_t i = 1; i <= ROUNDS; i++) {
+        together(2 * i - 1);
+        (void)hf_eject_result(&sample.view[1], sample_service(&sample), 0, HF_RESULT_OK, start);
+        together(2 * i);
+    }
+    return arg;
+}
+
+static void two_results_of_a_trial_give_one_place_back(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    sample_service(&sample)->eject_failures = 1;
+    atomic_store(&arrived, 0);
+    half_open();
+    assert_int_equal(pthread_create(&thread, NULL, other, NULL), 0);
+    for (uint32_t i = 1; i <= ROUNDS; i++) {
+        together(2 * i - 1);
+        (void)result(0, i % 2 ? HF_RESULT_OK : HF_RESULT_FAILED, after(1));
+        together(2 * i);
+        if (out() != (state_of(0, start) != HF_EJECT_IN))
+            fail_msg("round %u: %u on the floor's count", i, out());
+        if (i < ROUNDS)
+            half_open();
+    }
+    pthread_join(thread, NULL);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -214,6 +269,7 @@ int main(void)
         TEST(only_ready_ones_count_for_the_floor),
         TEST(what_is_forgotten_gives_its_place_back),
         TEST(the_floor_holds_whatever_workers_do_at_once),
+        TEST(two_results_of_a_trial_give_one_place_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

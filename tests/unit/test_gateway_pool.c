@@ -102,6 +102,10 @@ static void room_is_made_by_moving_before_growing(void **state)
     assert_int_equal(hf_buffer_room(&buffers, &buf, 601), 0);
     assert_int_equal(buf.size, 4096);
     holds(&buf, 600, 424);
+    buf.start += 24;
+    assert_int_equal(hf_buffer_room(&buffers, &buf, 4000), 0);
+    assert_int_equal(buf.size, 16384);
+    holds(&buf, 624, 400);
     hf_buffer_drop(&buffers, &buf);
 }
 

@@ -58,10 +58,12 @@ static void there_is_none_before_the_first_plan(void **state)
 
 static void the_newest_one_is_taken_and_indexed(void **state)
 {
+    struct hf_plan *p = sample_plan(builder);
     struct hf_snapshot *s;
 
     (void)state;
-    hf_board_publish(controller, sample_plan(builder));
+    ((struct hf_plan_service *)hf_plan_services(p))[1].slot = 3;
+    hf_board_publish(controller, p);
     s = hf_snapshots_take(snapshots);
     assert_non_null(s);
     assert_int_equal(s->generation, hf_board_generation(gateway));
@@ -73,8 +75,8 @@ static void the_newest_one_is_taken_and_indexed(void **state)
     }
     assert_int_equal(s->endpoint_at[3], 2);
     assert_int_equal(s->endpoint_at[2], -1);
-    assert_int_equal(s->service_at[1], 1);
-    assert_int_equal(s->service_at[3], -1);
+    assert_int_equal(s->service_at[3], 1);
+    assert_int_equal(s->service_at[1], -1);
     assert_null(hf_snapshot_unref(s));
 }
 
