@@ -1,22 +1,18 @@
 #include "catalog/json.h"
 
-#include <string.h>
+#include "base/mem.h"
 
-/* A why may quote what a service wrote, and may be cut within a character: what is not UTF-8 is
- * shown as '?', rather than not at all. */
-static json_t *text(const char *s)
+json_t *hf_catalog_json_text(const char *text)
 {
-    char plain[256];
-    json_t *j = json_string(s);
-    size_t n;
+    json_t *j = json_string(text);
+    HF_AUTOFREE char *plain = NULL;
 
     if (j)
         return j;
-    hf_str_copy(hf_str(s), plain, sizeof(plain));
-    n = strlen(plain);
-    for (size_t i = 0; i < n; i++) {
-        if ((unsigned char)plain[i] >= 0x80)
-            plain[i] = '?';
+    plain = hf_strdup(text);
+    for (char *c = plain; *c; c++) {
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
     }
     return json_string(plain);
 }
@@ -26,10 +22,11 @@ json_t *hf_catalog_json_instance(const struct hf_instance *i)
     char address[HF_ADDR_TEXT], since[HF_WALL_TEXT];
 
     return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:s, s:b, s:o, s:b, s:i}", "id",
-                     text(i->id), "service", text(i->service->name), "version", text(i->version),
-                     "node", text(i->node), "address", hf_addr_format(&i->address, address),
-                     "state", hf_instance_state_name(i->state), "why", text(i->why), "since",
-                     hf_wall_format(i->since_wall, since), "process", i->process, "pid",
+                     hf_catalog_json_text(i->id), "service", hf_catalog_json_text(i->service->name),
+                     "version", hf_catalog_json_text(i->version), "node",
+                     hf_catalog_json_text(i->node), "address", hf_addr_format(&i->address, address),
+                     "state", hf_instance_state_name(i->state), "why", hf_catalog_json_text(i->why),
+                     "since", hf_wall_format(i->since_wall, since), "process", i->process, "pid",
                      i->pid ? json_integer(i->pid) : json_null(), "candidate", i->candidate,
                      "weight", (int)i->weight);
 }
@@ -43,8 +40,9 @@ json_t *hf_catalog_json_service(const struct hf_service *s)
                             json_integer(hf_service_count(s, state)));
     HF_LIST_EACH (it, (struct hf_link *)(uintptr_t)&s->instances)
         json_array_append_new(instances, hf_catalog_json_instance(hf_instance_at(it)));
-    return json_pack("{s:o, s:o, s:o, s:f, s:o, s:o}", "name", text(s->name), "version",
-                     text(s->version), "previous", text(s->previous), "candidateShare",
+    return json_pack("{s:o, s:o, s:o, s:f, s:o, s:o}", "name", hf_catalog_json_text(s->name),
+                     "version", hf_catalog_json_text(s->version), "previous",
+                     hf_catalog_json_text(s->previous), "candidateShare",
                      s->candidate_share / 100.0, "states", states, "instances", instances);
 }
 
@@ -65,8 +63,8 @@ json_t *hf_catalog_json(const struct hf_catalog *c)
 
     HF_LIST_EACH (it, hf_catalog_nodes(c)) {
         const char *name = hf_node_at(it)->name;
-        json_array_append_new(
-            nodes, json_pack("{s:o, s:i}", "name", text(name), "instances", on_node(c, name)));
+        json_array_append_new(nodes, json_pack("{s:o, s:i}", "name", hf_catalog_json_text(name),
+                                               "instances", on_node(c, name)));
     }
     HF_LIST_EACH (it, hf_catalog_services(c))
         json_array_append_new(services, hf_catalog_json_service(hf_service_at(it)));

@@ -5,6 +5,10 @@
 
 #include "catalog/catalog.h"
 
+/* The text as a JSON string. What is not UTF-8 (an application may have written it, or it was cut
+ * within a character) is shown as '?', rather than not at all. */
+json_t *hf_catalog_json_text(const char *text);
+
 /* {"id", "service", "version", "node", "address", "state", "why", "since", "process", "pid",
  *  "candidate", "weight"}; pid is null where there is none. */
 json_t *hf_catalog_json_instance(const struct hf_instance *i);

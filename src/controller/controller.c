@@ -284,6 +284,7 @@ static int start_fleet(struct hf_controller *c, struct hf_error *e)
     struct hf_orchestrator_options options = {.loop = c->loop,
                                               .store = c->store,
                                               .catalog = c->catalog,
+                                              .term = hf_lease_term(c->lease),
                                               .hooks = hf_controller_orchestrator_hooks(c)};
     struct hf_health_hooks health = {c, hf_controller_seen, last_words};
     int rc = hf_release_engine_new(&needs, &c->releases, e);

@@ -1,5 +1,6 @@
 #include "controller/events.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "catalog/json.h"
 
 struct hf_events {
     struct hf_store *store;
@@ -47,11 +49,10 @@ void hf_events_add(struct hf_events *e, const char *kind, json_t *fields_take, c
     va_end(ap);
     json_object_set_new(event, "time", json_string(hf_wall_format(hf_wall_now(), when)));
     json_object_set_new(event, "kind", json_string(kind));
-    json_object_set_new(event, "text", json_string(text));
+    json_object_set_new(event, "text", hf_catalog_json_text(text));
     dump = json_dumps(event, JSON_COMPACT);
     json_decref(event);
-    if (!dump)
-        return; /* the text is not UTF-8: it came from an application, and was logged already */
+    assert(dump);
     op = (struct hf_store_op){HF_STORE_APPEND, .stream = HF_API_EVENTS, .term = e->term,
                               .value = hf_str(dump)};
     if (hf_store_submit(e->store, &op, on_stored, e))

@@ -57,6 +57,7 @@ struct service {
 struct hf_orchestrator {
     struct hf_loop *loop;
     struct hf_store *store;
+    uint64_t term;
     struct hf_catalog *catalog;
     struct hf_catalog_observer observer;
     struct hf_orchestrator_hooks hooks;

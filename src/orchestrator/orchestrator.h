@@ -58,6 +58,7 @@ struct hf_orchestrator_options {
     struct hf_loop *loop;
     struct hf_store *store;
     struct hf_catalog *catalog;
+    uint64_t term; /* of the lease: every document is written with it */
     struct hf_orchestrator_hooks hooks;
 };
 

@@ -72,27 +72,34 @@ static int copy_all(int from, int to)
     return got < 0 ? -1 : 0;
 }
 
+static int copy(int from, const char *path, struct hf_error *e)
+{
+    HF_AUTOCLOSE int to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int rc;
+
+    if (to >= 0 && copy_all(from, to) == 0)
+        return 0;
+    rc = hf_error_errno(e, HF_EIO, "cannot copy the log file to %s", path);
+    unlink(path); /* a full disk is not mended by half a copy */
+    return rc;
+}
+
+/* The older ones move on only once there is a new one: a full disk must not cost them. */
 static int copy_and_empty(const char *path, unsigned keep, struct hf_error *e)
 {
     char to_path[4096], from_path[4096];
-    HF_AUTOCLOSE int from = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), to = -1;
+    HF_AUTOCLOSE int from = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
     if (from < 0)
         return hf_error_errno(e, HF_EIO, "cannot open the log file %s", path);
-    for (unsigned n = keep; n > 1; n--) {
+    numbered(path, 0, from_path, sizeof(from_path));
+    if (keep && copy(from, from_path, e))
+        return HF_EIO;
+    for (unsigned n = keep; n > 0; n--) {
         numbered(path, n - 1, from_path, sizeof(from_path));
         numbered(path, n, to_path, sizeof(to_path));
         if (rename(from_path, to_path) < 0 && errno != ENOENT)
             return hf_error_errno(e, HF_EIO, "cannot rename the log file %s", from_path);
-    }
-    if (keep) {
-        numbered(path, 1, to_path, sizeof(to_path));
-        to = open(to_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (to < 0 || copy_all(from, to) < 0) {
-            int rc = hf_error_errno(e, HF_EIO, "cannot copy the log file to %s", to_path);
-            unlink(to_path); /* a full disk is not mended by half a copy */
-            return rc;
-        }
     }
     return ftruncate(from, 0) < 0 ? hf_error_errno(e, HF_EIO, "cannot empty the log file %s", path)
                                   : 1;
@@ -232,9 +239,9 @@ static void remove_logs(const char *path)
     char older[4096];
 
     unlink(path);
-    for (unsigned n = 1; n <= KEEP_MAX; n++) {
+    for (unsigned n = 0; n <= KEEP_MAX; n++) { /* 0: a copy that was not finished */
         numbered(path, n, older, sizeof(older));
-        if (unlink(older) < 0)
+        if (unlink(older) < 0 && n)
             break;
     }
 }

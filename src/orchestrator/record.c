@@ -114,6 +114,7 @@ void record_save(struct service *s)
                               .kind = kind,
                               .key = s->name,
                               .revision = s->revision,
+                              .term = s->o->term,
                               .value = hf_str(text)};
     rc = hf_store_submit(s->o->store, &op, on_saved, s);
     free(text);

@@ -325,6 +325,7 @@ int hf_orchestrator_new(const struct hf_orchestrator_options *options, struct hf
 
     o->loop = options->loop;
     o->store = options->store;
+    o->term = options->term;
     o->catalog = options->catalog;
     o->hooks = options->hooks;
     o->observer.on_change = on_change;

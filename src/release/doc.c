@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "catalog/json.h"
 
 static const char *const state_names[HF_RELEASE_STATES] = {
     [HF_RELEASE_REQUESTED] = "requested", [HF_RELEASE_PREFLIGHT] = "preflight",
@@ -86,22 +87,6 @@ static json_t *time_json(struct hf_wall t)
     return t.ns ? json_string(hf_wall_format(t, text)) : json_null();
 }
 
-/* What instances said may be anything: it is kept, with what is not UTF-8 replaced. */
-static json_t *text_json(const char *text)
-{
-    json_t *j = json_string(text);
-    HF_AUTOFREE char *copy = NULL;
-
-    if (j)
-        return j;
-    copy = hf_strdup(text);
-    for (char *c = copy; *c; c++) {
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    }
-    return json_string(copy);
-}
-
 static json_t *places_json(const struct hf_release_doc *d)
 {
     json_t *all = json_array();
@@ -139,7 +124,8 @@ static json_t *lines_json(const struct hf_release_doc *d)
         json_array_append_new(
             all, json_pack("{s:o, s:s, s:s, s:s, s:s, s:o}", "time", time_json(l->time), "state",
                            hf_release_state_name(l->state), "step", hf_release_step_name(l->step),
-                           "node", l->node, "instance", l->instance, "text", text_json(l->text)));
+                           "node", l->node, "instance", l->instance, "text",
+                           hf_catalog_json_text(l->text)));
     }
     return all;
 }
@@ -151,9 +137,9 @@ json_t *hf_release_doc_json(const struct hf_release_doc *d)
         "release", (json_int_t)d->id, "service", d->service, "from", d->from, "to", d->to,
         "requestedBy", d->requested_by, "queued", (int)d->queued, "state",
         hf_release_state_name(d->state), "step", hf_release_step_name(d->step), "why",
-        text_json(d->why), "requested", time_json(d->requested), "began", time_json(d->began),
-        "ended", time_json(d->ended), "since", time_json(d->since), "slot", (json_int_t)d->at,
-        "slots", places_json(d), "bake", bases_json(d), "log", lines_json(d));
+        hf_catalog_json_text(d->why), "requested", time_json(d->requested), "began",
+        time_json(d->began), "ended", time_json(d->ended), "since", time_json(d->since), "slot",
+        (json_int_t)d->at, "slots", places_json(d), "bake", bases_json(d), "log", lines_json(d));
 }
 
 json_t *hf_release_line_json(const struct hf_release_doc *d, const struct hf_release_line *l)
@@ -162,7 +148,7 @@ json_t *hf_release_line_json(const struct hf_release_doc *d, const struct hf_rel
                      time_json(l->time), "kind", "release", "release", (json_int_t)d->id, "service",
                      d->service, "version", d->to, "state", hf_release_state_name(l->state), "step",
                      hf_release_step_name(l->step), "node", l->node, "instance", l->instance,
-                     "text", text_json(l->text));
+                     "text", hf_catalog_json_text(l->text));
 }
 
 /* --- from JSON --- */

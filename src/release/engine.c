@@ -398,7 +398,7 @@ static void choose(struct hf_release_engine *en)
             continue;
         en->current = r;
         step_see(en, &seen);
-        seen.took.ns = hf_wall_now().ns - r->doc->requested.ns;
+        seen.took = hf_mono_sub(hf_loop_now(en->needs.loop), r->since);
         if (preflight_check(en, r->doc->service, r->doc->to, why, sizeof(why), NULL) ==
             PREFLIGHT_WAIT)
             seen.wait = why;
@@ -467,6 +467,16 @@ void hf_release_retired(struct hf_release_engine *en, struct hf_instance *i)
 
 /* --- the loop --- */
 
+/* One that was overtaken while the store could not take it. */
+static void write_again(struct hf_release_engine *en)
+{
+    for (struct hf_link *l = en->releases.next; l != &en->releases; l = l->next) {
+        struct release *r = release_at(l);
+        if (r->unsaved && !r->writing && r != en->current && release_write(en, r) < 0)
+            engine_after(en, hf_ms(STORE_RETRY_MS));
+    }
+}
+
 static void look(struct hf_release_engine *en)
 {
     if (!en->runner.slots)
@@ -478,6 +488,7 @@ static void look(struct hf_release_engine *en)
         if (version_at(l)->dirty && !version_at(l)->writing)
             version_write(en, version_at(l));
     }
+    write_again(en);
     if (!en->current)
         choose(en);
     if (en->current)
@@ -504,6 +515,7 @@ static int load_release(struct hf_release_engine *en, const struct hf_store_doc 
     r = hf_alloc(sizeof(*r));
     r->doc = d;
     r->told = d->n_lines;
+    r->since = hf_loop_now(en->needs.loop);
     hf_list_append(&en->releases, &r->link);
     if (d->id > en->last_id)
         en->last_id = d->id;
@@ -636,6 +648,7 @@ static int request(struct hf_release_engine *en, const char *service, const char
     r->doc = d;
     r->done = done;
     r->done_ctx = ctx;
+    r->since = hf_loop_now(en->needs.loop);
     d->id = ++en->last_id;
     d->queued = queued;
     d->requested = d->since = hf_wall_now();
@@ -705,7 +718,7 @@ static bool overtake(struct hf_release_engine *en, const char *service, const ch
         snprintf(next.why, sizeof(next.why), "%s", next.text);
         hf_release_apply(r->doc, &next, hf_wall_now());
         if (release_write(en, r) < 0)
-            hf_warn("release not stored release=%u", r->doc->id);
+            engine_after(en, hf_ms(STORE_RETRY_MS));
     }
     return false;
 }

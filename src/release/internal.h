@@ -10,6 +10,7 @@
 struct release {
     struct hf_link link; /* by id */
     struct hf_release_doc *doc;
+    struct hf_mono since;  /* when this engine came to know of it */
     bool writing, unsaved; /* unsaved: the store does not have it as it is */
     uint32_t told;         /* lines of the log that became events */
     void (*done)(void *ctx, uint32_t id, int error); /* of its request; NULL once called */

@@ -1,9 +1,11 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,6 +127,31 @@ static void rotation_keeps_the_writer_and_the_newest(void **state)
     close(fd);
 }
 
+static void a_full_disk_costs_no_older_log(void **state)
+{
+    HF_AUTOFREE char *first = hf_asprintf("%s.1", path);
+    HF_AUTOTEXT struct hf_text older = {0};
+    struct rlimit limit, small;
+    int fd = open_log();
+
+    (void)state;
+    put(fd, "older\n");
+    assert_int_equal(hf_output_rotate(path, 1, 2, NULL), 1);
+    put(fd, "newer\n");
+    getrlimit(RLIMIT_FSIZE, &limit);
+    signal(SIGXFSZ, SIG_IGN);
+    small = limit;
+    small.rlim_cur = 3;
+    setrlimit(RLIMIT_FSIZE, &small);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(hf_output_rotate(path, 1, 2, NULL), HF_EIO);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    hf_output_tail(first, 9, &older);
+    assert_string_equal(older.p, "older\n");
+    tail_is(1, "newer\n");
+    close(fd);
+}
+
 static void last_words_are_one_plain_line(void **state)
 {
     char words[256];
@@ -178,6 +205,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_last_lines, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rotation_keeps_the_writer_and_the_newest, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_full_disk_costs_no_older_log, set_up, tear_down),
         cmocka_unit_test_setup_teardown(last_words_are_one_plain_line, set_up, tear_down),
         cmocka_unit_test_setup_teardown(old_logs_are_removed_and_used_ones_kept, set_up, tear_down),
     };

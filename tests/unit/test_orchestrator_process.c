@@ -82,6 +82,8 @@ static struct hf_config *parse(const char *services)
 }
 
 /* The service "orders" as `command`, of versions 1 and 2. */
+enum { TERM = 7 };
+
 static struct hf_config *orders(unsigned replicas, const char *command)
 {
     HF_AUTOFREE char *text =
@@ -115,6 +117,7 @@ static void controller_starts(struct hf_config *config_take)
     options.loop = loop;
     options.store = store;
     options.catalog = catalog;
+    options.term = TERM;
     config = config_take;
     retired_count = stopped_count = crash_count = 0;
     assert_int_equal(hf_orchestrator_new(&options, config, &o, &e), 0);
@@ -278,6 +281,22 @@ static void slots_are_filled_over_the_nodes(void **state)
     assert_int_equal(shown(one.id)->address.port, one.port);
     assert_true(shown(one.id)->process);
     assert_string_equal(hf_catalog_service_find(catalog, "orders")->version, "1");
+}
+
+/* So that a controller which was superseded can write nothing any more. */
+static void the_record_carries_the_term(void **state)
+{
+    const struct hf_store_op get = {HF_STORE_GET, .kind = "slots", .key = "orders"};
+    struct hf_store_answer answer;
+
+    (void)state;
+    controller_starts(orders(1, "serve"));
+    WAIT_UNTIL(hf_catalog_instance_count(catalog) == 1);
+    WAIT_UNTIL(hf_store_pending(store) == 0);
+    assert_int_equal(hf_store_wait(store, &get, &answer), 0);
+    assert_int_equal(answer.docs[0].term, TERM);
+    hf_store_answer_done(&answer);
+    controller_ends();
 }
 
 static void the_log_is_rotated_under_the_writer(void **state)
@@ -539,6 +558,7 @@ static void edit_record(const char *from, const char *to)
     hf_text_addf(&text, "%.*s%s%s", (int)(at - answer.docs[0].value), answer.docs[0].value, to,
                  at + strcspn(at, ",}"));
     op.verb = HF_STORE_PUT;
+    op.term = TERM;
     op.revision = answer.docs[0].revision;
     op.value = hf_text_str(&text);
     hf_store_answer_done(&answer);
@@ -681,6 +701,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(slots_are_filled_over_the_nodes),
+        TEST(the_record_carries_the_term),
         TEST(the_log_is_rotated_under_the_writer),
         TEST(a_killed_one_is_shown_failed_and_replaced),
         TEST(a_crash_loop_ends_with_the_last_words),
