@@ -161,16 +161,25 @@ static void switch_plan(struct hf_worker *w)
 
 /* ---- leaving ---- */
 
+/* The drain time is over: what is still under way is cut, as the process ends. */
+static void on_give_up(struct hf_timer *t)
+{
+    struct hf_worker *w = HF_CONTAINER(t, struct hf_worker, give_up);
+
+    hf_warn("leaving with requests under way, they are cut worker=%u", w->index);
+    w->gave_up = true;
+}
+
 static void on_leave(struct hf_timer *t)
 {
     struct hf_worker *w = HF_CONTAINER(t, struct hf_worker, leave);
 
-    /* After the lame-duck time: no new connections; idle ones end. The drain deadline is the
-     * process's. */
+    /* After the lame-duck time: no new connections; idle ones end. */
     stop_accepting(w);
     HF_LIST_EACH (l, &w->all_clients) {
         hf_client_leave(HF_CONTAINER(l, struct hf_client, link));
     }
+    hf_timer_after(w->loop, &w->give_up, hf_ms(w->snapshot ? hf_worker_limits(w)->drain_ms : 0));
 }
 
 static void on_stop(struct hf_watch *watch, uint32_t events)
@@ -185,7 +194,8 @@ static void on_stop(struct hf_watch *watch, uint32_t events)
 
 static bool may_leave(const struct hf_worker *w)
 {
-    return w->leaving && !hf_timer_armed(&w->leave) && hf_link_alone(&w->all_clients);
+    return w->leaving && !hf_timer_armed(&w->leave) &&
+           (w->gave_up || hf_link_alone(&w->all_clients));
 }
 
 /* ---- the thread ---- */
@@ -293,6 +303,7 @@ static void make_pools(struct hf_worker *w)
     hf_tasks_init(&w->tasks);
     hf_timer_init(&w->accept_again, on_accept_again);
     hf_timer_init(&w->leave, on_leave);
+    hf_timer_init(&w->give_up, on_give_up);
     w->in = hf_alloc(HF_READ_SIZE);
     w->out.space = hf_alloc(HF_HEAD_OUT);
     w->out.text = (struct hf_h1_out){w->out.space, w->out.space + HF_HEAD_OUT, false};

@@ -89,8 +89,9 @@ struct hf_worker {
     struct hf_watch bell, stop;
     struct hf_acceptor acceptors[HF_LISTENERS_MAX];
     uint32_t most_clients; /* what the process's descriptors allow */
-    struct hf_timer accept_again, leave;
+    struct hf_timer accept_again, leave, give_up;
     bool leaving; /* answers say connection: close */
+    bool gave_up; /* leaving, and the drain time is over */
 };
 
 HF_MUST_CHECK int hf_worker_start(struct hf_gateway *g, uint32_t index, struct hf_worker **ret,

@@ -137,7 +137,7 @@ def test_an_instance_that_ends_without_a_controller_is_noticed(make, tmp_path):
                "another instance in its place")
 
 
-def slow_request(make, client):
+def slow_request(make, client, **gateway):
     """A request that an instance answers when told to: (holdfast, client, event)."""
     go = threading.Event()
 
@@ -147,7 +147,7 @@ def slow_request(make, client):
         connection.answer(b"late")
 
     backend = make.backend(script)
-    holdfast = make.holdfast(proxy(backend))
+    holdfast = make.holdfast({**proxy(backend), "gateway": gateway})
     one = client(holdfast).request()
     wait_until(lambda: "/" in backend.targets(), 20, "the request at the instance")
     return holdfast, one, go
@@ -162,6 +162,18 @@ def test_stop_waits_for_what_is_under_way(make, client):
     go.set()
     assert one.response().body == b"late"
     assert holdfast.process.wait(30) == 0
+    assert not [pid for pid in holdfast.seen if alive(pid)]
+
+
+def test_stop_waits_no_longer_than_it_may(make, client):
+    """The gateway itself ends when `drain` is over: what it has booked and logged is not lost."""
+    holdfast, _, go = slow_request(make, client, drain="1s")
+    holdfast.note_pids()
+    holdfast.process.send_signal(signal.SIGTERM)
+    assert holdfast.process.wait(30) == 0
+    go.set()
+    assert "requests under way, they are cut" in holdfast.text()
+    assert "did not drain in time" not in holdfast.text()
     assert not [pid for pid in holdfast.seen if alive(pid)]
 
 
