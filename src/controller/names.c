@@ -9,10 +9,10 @@
 #include "controller/resolve.h"
 
 enum {
-    LOOKUPS = 16, /* at once; each has a few sockets */
-    TURN_MS = 20, /* until a lookup that had to stand back tries again */
-    RETRY_S = 5,  /* after a failure, unless the interval is shorter */
-    LIMIT_S = 10, /* of one lookup */
+    LOOKUPS = 16,    /* at once; each has a few sockets */
+    TURN_MS = 20,    /* until a lookup that had to stand back tries again */
+    RETRY_MS = 5000, /* after a failure, unless the interval is shorter */
+    LIMIT_S = 10,    /* of one lookup */
 };
 
 static_assert((int)HF_CONFIG_NAME_ADDRESSES == (int)HF_RESOLVE_MOST,
@@ -132,8 +132,8 @@ static void look_up_later(struct name *n, bool failed)
 {
     int64_t ms = hf_duration_ms(n->names->interval);
 
-    if (failed && ms > RETRY_S * 1000)
-        ms = RETRY_S * 1000;
+    if (failed && ms > RETRY_MS)
+        ms = RETRY_MS;
     ms += hf_random_below(&n->names->random, (uint32_t)(ms / 5 + 1)) - ms / 10;
     hf_timer_after(n->names->loop, &n->timer, hf_ms(ms));
 }

@@ -81,9 +81,11 @@ static uint64_t publish(void *ctx)
 
 static void on_drained(void *ctx, const char *id, const struct hf_drain_seen *seen)
 {
+    struct hf_instance *i = hf_catalog_instance_find(catalog, id);
+
     (void)ctx, (void)seen;
-    hf_drain_forget(fleet.drainer, id);
-    hf_fleet_drained(&fleet, hf_catalog_instance_find(catalog, id));
+    hf_drain_forget(fleet.drainer, id); /* with the id */
+    hf_fleet_drained(&fleet, i);
 }
 
 static void configure(const char *services)

@@ -160,7 +160,8 @@ static void silence_ends_at_the_limit(void **state)
         struct hf_mono start = hf_mono_now();
         unsigned turns = 0;
         begin(silent[i], hf_ms(300), &lookup);
-        for (; lookup; turns++) {
+        while (lookup) {
+            turns++;
             hf_timer_after(loop, &tick, hf_ms(10));
             hf_loop_turn(loop, hf_seconds(5));
         }
