@@ -74,7 +74,7 @@ enum hf_keeper_message_type {
     HF_KEEPER_ORPHAN_ENDED,        /* keeper -> controller: pid, status (as waitpid gives it) */
     HF_KEEPER_RELOAD,              /* keeper -> controller: SIGHUP came */
     HF_KEEPER_STOP_INSTANCES, /* keeper -> controller: the gateways are gone; stop, then exit */
-    HF_KEEPER_STOP_HOLDFAST,  /* controller -> keeper: as if SIGTERM had come */
+    HF_KEEPER_STOP_LIMIT,     /* controller -> keeper: status: setup.stop_ms by the present file */
 };
 
 /* Unused fields are 0. A message of another size or of an unknown type is ignored, and logged. */

@@ -23,7 +23,7 @@ static uint32_t count_workers(uint32_t wanted)
 }
 
 /* The gateway's own time, then the slowest service's, and some air. */
-static uint32_t stop_ms(const struct hf_config *c)
+uint32_t hf_setup_stop_ms(const struct hf_config *c)
 {
     int64_t instances = 0;
 
@@ -49,7 +49,7 @@ int hf_setup_from_config(const struct hf_config *c, struct hf_setup *ret, struct
                      .routes = c->board.routes},
         .n_listeners = (uint32_t)c->gateway.n_listen,
         .admin = c->admin.listen,
-        .stop_ms = stop_ms(c),
+        .stop_ms = hf_setup_stop_ms(c),
     };
     int code;
 

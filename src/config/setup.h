@@ -1,5 +1,5 @@
 /* config/setup.h - what the keeper has to know of a configuration (board/handover.h).
- * Runs in: the short-lived child that parses for the keeper. */
+ * Runs in: the short-lived child that parses for the keeper; controller, after a reload. */
 #pragma once
 #include "board/handover.h"
 #include "config/config.h"
@@ -8,6 +8,9 @@
  * command line. Fails if a path does not fit. */
 HF_MUST_CHECK int hf_setup_from_config(const struct hf_config *c, struct hf_setup *ret,
                                        struct hf_error *e);
+
+/* How long a stop may take. */
+uint32_t hf_setup_stop_ms(const struct hf_config *c);
 
 /* Makes the state folder, with its parents, mode 0700, unless it is there, and finds out whether
  * it can be written to, and by nobody else. */

@@ -1,10 +1,13 @@
 /* Bringing a configuration into force: at the start, and again at a reload. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/setup.h"
 #include "controller/internal.h"
 
 /* Every service of the catalogue is in the ledger. */
@@ -35,6 +38,15 @@ static void request_configured_versions(struct hf_controller *c)
     }
 }
 
+static void tell_keeper(const struct hf_controller *c)
+{
+    const struct hf_keeper_message m = {.type = HF_KEEPER_STOP_LIMIT,
+                                        .status = (int32_t)hf_setup_stop_ms(c->config)};
+
+    if (send(c->keeper.fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(m))
+        hf_warn("cannot tell the keeper how long a stop may take: %s", strerror(errno));
+}
+
 void hf_controller_apply(struct hf_controller *c, struct hf_config *config)
 {
     struct hf_config *old = c->config;
@@ -44,6 +56,7 @@ void hf_controller_apply(struct hf_controller *c, struct hf_config *config)
     hf_fleet_apply(&c->fleet, config);
     if (c->orchestrator)
         hf_orchestrator_configure(c->orchestrator, config);
+    tell_keeper(c);
     account_services(c);
     request_configured_versions(c);
     hf_config_unref(old);

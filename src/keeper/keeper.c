@@ -329,6 +329,17 @@ static void on_signal(struct hf_watch *w, uint32_t events)
     }
 }
 
+/* What the configuration says now. */
+static void limit_stop(struct keeper *k, int32_t stop_ms)
+{
+    char text[32];
+
+    if (stop_ms < 1 || stop_ms > HF_STOP_MS_MAX || (uint32_t)stop_ms == k->ground.setup.stop_ms)
+        return;
+    k->ground.setup.stop_ms = (uint32_t)stop_ms;
+    hf_info("a stop may take %s now", hf_duration_format(hf_ms(stop_ms), text, sizeof(text)));
+}
+
 static void on_message(struct hf_watch *w, uint32_t events)
 {
     struct keeper *k = HF_CONTAINER(w, struct keeper, mailbox_watch);
@@ -337,8 +348,8 @@ static void on_message(struct hf_watch *w, uint32_t events)
 
     (void)events;
     while ((rc = hf_mailbox_receive(&k->mailbox, &message)) != HF_EAGAIN) {
-        if (!rc && message.type == HF_KEEPER_STOP_HOLDFAST)
-            stop(k, "the controller asked for it");
+        if (!rc && message.type == HF_KEEPER_STOP_LIMIT)
+            limit_stop(k, message.status);
         else
             hf_warn("the controller sent what is no message to the keeper type=%u",
                     rc ? 0 : message.type);

@@ -74,3 +74,13 @@ def test_key_that_needs_a_restart_is_refused(make):
     done = holdfast.cli("reload")
     assert done.returncode == 1
     assert "state" in done.stderr and "restart" in done.stderr
+
+
+def test_keeper_hears_how_long_a_stop_may_take(make):
+    """It insists on its own: with the time of the file it started with, it would kill a drain."""
+    config = proxy(make.backend())
+    holdfast = make.holdfast(config)
+    holdfast.write({**config, "gateway": {"drain": "40s"}})
+    done = holdfast.cli("reload")
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: "a stop may take 45s now" in holdfast.text(), 10, "the keeper's word")

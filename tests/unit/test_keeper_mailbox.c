@@ -89,7 +89,7 @@ static void the_oldest_of_the_kept_go_first(void **state)
 
 static void a_message_of_another_size_is_none(void **state)
 {
-    struct hf_keeper_message m = {.type = HF_KEEPER_STOP_HOLDFAST}, got = {0};
+    struct hf_keeper_message m = {.type = HF_KEEPER_STOP_LIMIT}, got = {0};
     char longer[sizeof(m) + 1] = {0};
 
     (void)state;
@@ -101,7 +101,7 @@ static void a_message_of_another_size_is_none(void **state)
     assert_int_equal(hf_mailbox_receive(&box, &got), HF_EINVAL);
     assert_int_equal(got.type, 0);
     assert_int_equal(hf_mailbox_receive(&box, &got), 0);
-    assert_int_equal(got.type, HF_KEEPER_STOP_HOLDFAST);
+    assert_int_equal(got.type, HF_KEEPER_STOP_LIMIT);
     assert_int_equal(hf_mailbox_receive(&box, &got), HF_EAGAIN);
 }
 
