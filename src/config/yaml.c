@@ -238,7 +238,7 @@ struct hf_yaml *hf_yaml_parse(struct hf_str text, struct hf_pool *pool,
         return NULL;
     }
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text.p, text.n);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)(text.n ? text.p : ""), text.n);
     code = read_events(&parser, &b);
     yaml_parser_delete(&parser);
     if (code)

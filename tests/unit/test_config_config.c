@@ -335,6 +335,11 @@ static void load(void **state)
     expect_load(".", HF_EIO, ".: is not a file; expected a YAML file\n");
     f = fopen("f", "w");
     assert_non_null(f);
+    fclose(f);
+    expect_load("f", HF_EINVAL,
+                "f:1:1: there is no configuration here; expected keys such as \"services:\"\n");
+    f = fopen("f", "w");
+    assert_non_null(f);
     fputs("gateway: { listne: [] }\n", f);
     assert_int_equal(fflush(f), 0);
     expect_load("f", HF_EINVAL,
