@@ -192,23 +192,30 @@ static size_t plain(struct hf_str line, char *buf, size_t size)
     return at;
 }
 
-char *hf_output_last_words(const char *path, unsigned lines, char *buf, size_t size)
+static struct hf_str take_line(struct hf_str *rest)
 {
-    HF_AUTOTEXT struct hf_text tail = {0};
-    struct hf_str rest;
-    size_t at = 0;
+    const char *end = memchr(rest->p, '\n', rest->n);
+    struct hf_str line = {rest->p, end ? (size_t)(end - rest->p) : rest->n};
 
-    hf_output_tail(path, lines, &tail);
-    rest = hf_text_str(&tail);
-    while (rest.n && at + 4 < size) {
-        const char *end = memchr(rest.p, '\n', rest.n);
-        struct hf_str line = {rest.p, end ? (size_t)(end - rest.p) : rest.n};
-        size_t room = size - at - 4;
-        rest.p += line.n + (end ? 1 : 0);
-        rest.n -= line.n + (end ? 1 : 0);
-        line = hf_str_trim(line);
+    rest->p += line.n + (end ? 1 : 0);
+    rest->n -= line.n + (end ? 1 : 0);
+    return line;
+}
+
+/* Returns whether there was room for all of it. */
+static bool join_lines(struct hf_str rest, char *buf, size_t size)
+{
+    size_t at = 0;
+    bool whole = true;
+
+    while (rest.n && whole) {
+        struct hf_str line = hf_str_trim(take_line(&rest));
+        size_t room = size > at + 4 ? size - at - 4 : 0;
         if (!line.n)
             continue;
+        whole = (line.n < WORDS_LINE_MAX ? line.n : WORDS_LINE_MAX) <= room;
+        if (!room)
+            break;
         if (at) {
             memcpy(buf + at, " | ", 3);
             at += 3;
@@ -216,6 +223,23 @@ char *hf_output_last_words(const char *path, unsigned lines, char *buf, size_t s
         at += plain(line, buf + at, room < WORDS_LINE_MAX ? room : WORDS_LINE_MAX);
     }
     buf[at] = '\0';
+    return whole;
+}
+
+char *hf_output_last_words(const char *path, unsigned lines, char *buf, size_t size)
+{
+    HF_AUTOTEXT struct hf_text tail = {0};
+    struct hf_str rest;
+
+    hf_output_tail(path, lines, &tail);
+    rest = hf_text_str(&tail);
+    while (!join_lines(rest, buf, size)) { /* the last line says most */
+        struct hf_str after = rest;
+        take_line(&after);
+        if (!hf_str_trim(after).n)
+            break;
+        rest = after;
+    }
     return buf;
 }
 

@@ -27,7 +27,8 @@ HF_MUST_CHECK int hf_output_rotate(const char *path, uint64_t size, unsigned kee
 void hf_output_tail(const char *path, unsigned lines, struct hf_text *ret);
 
 /* The last lines as one line of plain text for a message: "a | b | c", valid UTF-8 without control
- * characters, cut to size; empty if there is none. Returns buf. */
+ * characters; empty if there is none. Where size does not suffice, the first lines are left out.
+ * Returns buf. */
 char *hf_output_last_words(const char *path, unsigned lines, char *buf, size_t size);
 
 /* Removes the oldest log files of a service beyond most instances; those for which in_use() says

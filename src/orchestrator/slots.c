@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "orchestrator/internal.h"
 
 enum {
@@ -321,8 +322,12 @@ int hf_orchestrator_new(const struct hf_orchestrator_options *options, struct hf
                         struct hf_orchestrator **ret, struct hf_error *e)
 {
     struct hf_orchestrator *o = hf_alloc(sizeof(*o));
+    uint32_t ports = (uint32_t)config->ports.last - config->ports.first + 1;
+    struct hf_random random;
     int rc;
 
+    hf_random_init(&random); /* two holdfasts with the same range do not race for each port */
+    o->next_port = (uint16_t)(config->ports.first + hf_random_below(&random, ports));
     o->loop = options->loop;
     o->store = options->store;
     o->term = options->term;

@@ -162,6 +162,9 @@ static void last_words_are_one_plain_line(void **state)
     put(fd, "skipped\n  a\tb \n\nbell\a caf\xc3\xa9 \xff\xc3\nno such table\n");
     assert_string_equal(hf_output_last_words(path, 4, words, sizeof(words)),
                         "a b | bell  caf\xc3\xa9 ?? | no such table");
+    assert_string_equal(hf_output_last_words(path, 4, words, 36),
+                        "bell  caf\xc3\xa9 ?? | no such table");
+    assert_string_equal(hf_output_last_words(path, 4, words, 12), "no such ");
     for (size_t size = 5; size < 60; size++) {
         hf_output_last_words(path, 5, words, size);
         assert_true(strlen(words) < size);
