@@ -37,7 +37,8 @@ static int unreachable(const char *path, const char *why, struct hf_text *ret)
 static void say(bool quiet, const struct hf_text *text)
 {
     if (!quiet)
-        fprintf(stderr, "holdfast: %s\n", text->p);
+        fprintf(stderr, "holdfast: %s%s", text->p,
+                text->n && text->p[text->n - 1] == '\n' ? "" : "\n");
 }
 
 int hf_ask_text(const struct hf_command *c, const struct hf_ask *ask, struct hf_text *ret)

@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,6 +240,7 @@ int hf_cli_main(int argc, char **argv, int (*serve)(const char *config, bool kee
     const char *state = getenv("HOLDFAST_STATE");
     struct line l = {.command = {.state = state && state[0] ? state : "./state", .run = serve}};
     const struct row *row;
+    int rc;
 
     if (!read_line(&l, argc, argv))
         return HF_EXIT_USAGE;
@@ -252,5 +254,10 @@ int hf_cli_main(int argc, char **argv, int (*serve)(const char *config, bool kee
         wrong("there is no command %s", l.name);
         return HF_EXIT_USAGE;
     }
-    return call(&l, row);
+    rc = call(&l, row);
+    if (rc == HF_EXIT_DONE && (fflush(stdout) || ferror(stdout))) {
+        fprintf(stderr, "holdfast: the output cannot be written: %s\n", strerror(errno));
+        return HF_EXIT_FAILED;
+    }
+    return rc;
 }
