@@ -41,13 +41,24 @@ static int controller_role(int argc, char **argv)
     return with_handover("controller", hf_controller_main);
 }
 
+static int write_setup(const struct hf_config *config)
+{
+    struct hf_setup setup;
+    struct hf_error e = {0};
+
+    if (hf_setup_from_config(config, &setup, &e) || hf_setup_state(&setup, &e)) {
+        fprintf(stderr, "holdfast: %s\n", e.text);
+        return 1;
+    }
+    return write(HF_HANDOVER_FD, &setup, sizeof(setup)) == sizeof(setup) ? 0 : 3;
+}
+
 /* `holdfast: setup FILE`: checks the configuration and writes what the keeper needs of it. */
 static int setup_role(int argc, char **argv)
 {
     struct hf_config_errors errors = {0};
     struct hf_config *config;
-    struct hf_setup setup;
-    struct hf_error e = {0};
+    int status;
 
     prctl(PR_SET_NAME, "hf-setup");
     if (argc != 2)
@@ -56,11 +67,9 @@ static int setup_role(int argc, char **argv)
         hf_config_errors_print(&errors, stderr);
         return 1;
     }
-    if (hf_setup_from_config(config, &setup, &e) || hf_setup_state(&setup, &e)) {
-        fprintf(stderr, "holdfast: %s\n", e.text);
-        return 1;
-    }
-    return write(HF_HANDOVER_FD, &setup, sizeof(setup)) == sizeof(setup) ? 0 : 3;
+    status = write_setup(config);
+    hf_config_unref(config);
+    return status;
 }
 
 static const struct {

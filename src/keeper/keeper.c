@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "keeper/child.h"
 #include "keeper/ground.h"
 #include "keeper/mailbox.h"
@@ -172,9 +171,21 @@ static void kill_member(const struct member *m, int sig)
         kill(m->pid, sig);
 }
 
+/* Without a controller, instances are the keeper's children; so there is nothing left to stop. */
+static bool childless(void)
+{
+    siginfo_t info;
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
+}
+
 static void stop_controller(struct keeper *k, const char *why)
 {
     set_phase(k, PHASE_STOPPING, why);
+    if (childless()) {
+        set_phase(k, PHASE_ENDED, "no process is left");
+        return;
+    }
     hf_timer_after(k->loop, &k->deadline, k->hurry ? HURRY : hf_ms(k->ground.setup.stop_ms));
     if (k->ground.setup.keep_instances) {
         hf_timer_stop(&k->controller.again);
@@ -278,7 +289,7 @@ static void gateway_ended(struct keeper *k, int status)
 
 static void controller_ended(struct keeper *k, int status)
 {
-    bool done = status == 0 || k->ground.setup.keep_instances || k->incomplete;
+    bool done = status == 0 || k->ground.setup.keep_instances || k->incomplete || childless();
 
     if (k->phase == PHASE_STOPPING && done) {
         k->controller.pid = 0;
@@ -458,7 +469,8 @@ static int open_keeper(struct keeper *k, const char *config, bool keep_instances
 
 int hf_keeper_run(const char *config, bool keep_instances)
 {
-    struct keeper *k = hf_alloc(sizeof(*k));
+    static struct keeper keeper;
+    struct keeper *k = &keeper;
     struct hf_error e = {0};
 
     hf_log_init("keeper", HF_LOG_INFO);

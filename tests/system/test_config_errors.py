@@ -30,7 +30,7 @@ services:
 
 MISTAKES = {
     # the text itself
-    "empty file": ("", "there is no configuration here"),
+    "empty file": ("¶", "there is no configuration here"),
     "not YAML": ("services: [¶}\n", "not valid YAML"),
     "tab as indentation": ("services:\n¶\tapp: {}\n", "not valid YAML"),
     "key twice": (SERVICE + "¶services: {}\n", 'key "services" is given twice; the first is at 2:1'),
@@ -38,7 +38,7 @@ MISTAKES = {
     "alias": (SERVICE + "nodes: ¶*a\n", "an alias is not supported"),
     "tag": ("state: ¶!!str x\n" + SERVICE, "a tag is not supported"),
     "two documents": (SERVICE + "¶---\nservices: {}\n", "a second document"),
-    "not a map": ("¶- services\n", "expected a map"),
+    "not a map": ("¶- services\n", "there is no configuration here; expected keys"),
     # keys
     "unknown key": (SERVICE + "¶srvices: {}\n", 'unknown key "srvices"; did you mean "services"?'),
     "unknown key within a service": (SERVICE + "    ¶retires: 1\n", 'unknown key "retires" in services.app'),
@@ -47,7 +47,7 @@ MISTAKES = {
     "key of a later issue": (SERVICE + "    ¶admission: { limit: adaptive }\n",
                              "services.app.admission is not supported yet"),
     "filter is not there yet": (SERVICE + "¶filter: { mode: enforce }\n", "filter is not supported yet"),
-    "no services": ('¶gateway: { listen: ["127.0.0.1:18080"] }\n', "services is missing"),
+    "no gateway": ("¶services: {}\n", "gateway is missing; expected gateway: { listen:"),
     "no route": ('services:\n  ¶app:\n    instances: ["127.0.0.1:1"]\n', "route is missing"),
     # values
     "word for a time": (SERVICE + "    hold: { time: ¶soon }\n", 'services.app.hold.time is "soon"; expected a time'),
@@ -59,7 +59,7 @@ MISTAKES = {
     "share over 100 %": (SERVICE + "    retry: { budget: ¶120% }\n", 'services.app.retry.budget is "120%"; expected a share'),
     "list for a word": (SERVICE + "    health: { path: ¶[/a, /b] }\n", "services.app.health.path is a list; expected"),
     "word for a map": (SERVICE + "    timeout: ¶fast\n", "services.app.timeout"),
-    "empty value": ("state: ¶\n" + SERVICE, "state is empty; expected a path"),
+    "empty value": ("state:¶\n" + SERVICE, "state is empty; expected a path"),
     "unknown store": ("store: ¶mongodb://a/b\n" + SERVICE, "store"),
     "address without a port": ('gateway: { listen: [¶"127.0.0.1"] }\nservices: {}\n', "expected an address and port"),
     "name for an address": (SERVICE.replace('"127.0.0.1:1"', '¶"localhost:1"'), "expected an address and port"),
@@ -73,7 +73,7 @@ MISTAKES = {
     "route with a query": (SERVICE.replace("{ path: / }", "{ path: ¶/a?b }"), "has a query"),
     "host with a port": (SERVICE.replace("{ path: / }", "{ host: ¶\"a:80\", path: / }"), "has a port"),
     "the same route twice": (SERVICE + '  two:\n    route: [¶{ path: / }]\n    instances: ["127.0.0.1:2"]\n', "route"),
-    "the same instance twice": (SERVICE.replace('["127.0.0.1:1"]', '["127.0.0.1:1", ¶"127.0.0.1:1"]'), "127.0.0.1:1"),
+    "the same instance twice": (SERVICE.replace('["127.0.0.1:1"]', '["127.0.0.1:1", ¶"127.0.0.1:1"]'), "is instances[0] again"),
     "the same address to listen on twice": (
         SERVICE.replace('["127.0.0.1:18080"]', '["127.0.0.1:18080", ¶"127.0.0.1:18080"]'), "127.0.0.1:18080"),
     # processes
@@ -83,7 +83,8 @@ MISTAKES = {
     "empty command": (PROCESS.replace('["sleep", "{port}"]', "¶[]"), "services.app.command"),
     "unknown placeholder": (PROCESS.replace('"{port}"', '¶"{prot}"'), "unknown placeholder {prot}"),
     "version that is not in versions": (PROCESS.replace("version: 1.0.0\n", "version: ¶2.0.0\n"), "2.0.0"),
-    "no version": (PROCESS.replace("    version: 1.0.0\n", "").replace("  app:", "  ¶app:"), "version is missing"),
+    "no version": (PROCESS.replace("    version: 1.0.0\n", "").replace("  app:", "  ¶app:"),
+                   "has a command but no version"),
     "versions of fixed instances": (SERVICE + "    ¶versions: { 1.0.0: { directory: . } }\n", "versions"),
     "bad environment name": (PROCESS + "    environment: { ¶1A: x }\n", "environment"),
     "environment of holdfast's own": (PROCESS + "    environment: { ¶HOLDFAST_TOKEN: x }\n", "holdfast's own"),
