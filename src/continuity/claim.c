@@ -89,7 +89,7 @@ static bool better(const struct hf_claim *a, const struct hf_claim *b)
         return true;
     if (!a->service[0] != !b->service[0])
         return a->service[0] != 0;
-    return a->from >= b->from;
+    return a->from > b->from;
 }
 
 const struct hf_claim *hf_claims_owner(const struct hf_claims *c, const char *service,

@@ -64,7 +64,7 @@ void hf_claims_end(struct hf_claims *c, const char *event, int64_t to);
 void hf_claims_prune(struct hf_claims *c, int64_t before);
 
 /* The owner of the service's second, or NULL: of several the one for just that service, then the
- * one that began last. Valid until the set changes. */
+ * one that began last, then the one that was claimed first. Valid until the set changes. */
 const struct hf_claim *hf_claims_owner(const struct hf_claims *c, const char *service,
                                        int64_t second);
 
