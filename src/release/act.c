@@ -150,6 +150,14 @@ static void judge(struct hf_release_engine *en, const struct hf_service *s,
 
 /* --- seeing --- */
 
+/* The slot's start is under way for good: its intent is durable, which a process shows. Before that
+ * a controller that is killed leaves nothing of it. And what a lost release left behind is not what
+ * was begun. */
+static bool begun(const struct hf_release_doc *d, const struct hf_instance *i)
+{
+    return strcmp(i->version, target(d)) == 0 && (i->pid || i->state != HF_INSTANCE_STARTING);
+}
+
 static struct hf_release_sight sight(const struct hf_instance *i)
 {
     return i ? (struct hf_release_sight){true, i->state, i->id, i->why}
@@ -183,8 +191,7 @@ static void see_slot(struct hf_release_engine *en, const struct hf_release_doc *
 
     seen->place = slot_of(en, d, &slot);
     fresh = there(en, fresh_id(d, &slot));
-    /* What a lost release left behind is not what was begun. */
-    if (d->step == HF_STEP_START && fresh && strcmp(fresh->version, target(d)) != 0)
+    if (d->step == HF_STEP_START && fresh && !begun(d, fresh))
         fresh = NULL;
     seen->fresh = sight(fresh);
     seen->old = sight(there(en, p->old));

@@ -37,6 +37,18 @@ static void versions_of(const struct hf_config_service *config, char *buf, size_
         n += (size_t)snprintf(buf + n, size - n, "%s%s", i ? ", " : "", config->versions[i].name);
 }
 
+static void services_of(const struct hf_release_engine *en, char *buf, size_t size)
+{
+    size_t n = 0;
+
+    buf[0] = '\0';
+    HF_LIST_EACH (l, hf_catalog_services(en->needs.catalog)) {
+        const struct hf_service *s = hf_service_at(l);
+        if (s->config && n < size)
+            n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? ", " : "", s->name);
+    }
+}
+
 /* A service of which nothing is ready has nothing to lose: that is how a broken version is
  * replaced. Else all must be ready, so that what fails later was the release. */
 static enum preflight check_instances(struct hf_release_engine *en, const char *service,
@@ -106,8 +118,11 @@ enum preflight preflight_check(struct hf_release_engine *en, const char *service
     char names[200];
     size_t n, there = 0;
 
-    if (!config)
-        return no(ret_code, HF_ENOENT, text, size, "there is no service %s", service);
+    if (!config) {
+        services_of(en, names, sizeof(names));
+        return no(ret_code, HF_ENOENT, text, size, "there is no service %s; there are: %s", service,
+                  names);
+    }
     n = slots_of(en, service, &slots);
     if (n == 0)
         return no(ret_code, HF_EREFUSED, text, size,

@@ -118,8 +118,14 @@ static bool HF_PRINTF(2, 3) give_up(struct at *a, const char *fmt, ...)
 
 /* --- steps --- */
 
-/* Is the fresh instance lost? Then the move is given up, and *ret is the answer. */
-static bool lost(struct at *a, bool must_be_ready, bool *ret)
+static bool is_ready(const struct at *a)
+{
+    return a->seen->fresh.there && a->seen->fresh.state == HF_INSTANCE_READY;
+}
+
+/* Is the fresh instance lost? Then the move is given up, and *ret is the answer. One that was ready
+ * may be starting again: the controller is another one, and has not looked yet. */
+static bool lost(struct at *a, bool *ret)
 {
     const struct hf_release_sight *fresh = &a->seen->fresh;
 
@@ -127,8 +133,7 @@ static bool lost(struct at *a, bool must_be_ready, bool *ret)
         *ret = give_up(a, "the new instance is gone");
         return true;
     }
-    if (fresh->state == HF_INSTANCE_READY ||
-        (fresh->state == HF_INSTANCE_STARTING && !must_be_ready))
+    if (fresh->state == HF_INSTANCE_READY || fresh->state == HF_INSTANCE_STARTING)
         return false;
     *ret =
         give_up(a, "the new instance is %s: %s", hf_instance_state_name(fresh->state), fresh->why);
@@ -162,9 +167,9 @@ static bool on_ready(struct at *a)
 {
     bool answer;
 
-    if (lost(a, false, &answer))
+    if (lost(a, &answer))
         return answer;
-    if (a->seen->fresh.state == HF_INSTANCE_READY)
+    if (is_ready(a))
         return go(a, a->forward ? HF_STEP_SMOKE : HF_STEP_ACCEPT, "ready after %s", a->took);
     if (expired(a))
         return give_up(a, "not ready after %s: %s", a->took, a->seen->fresh.why);
@@ -178,9 +183,9 @@ static bool on_smoke(struct at *a)
 
     if (a->seen->test == HF_TEST_FAILED)
         return give_up(a, "%s", a->seen->text);
-    if (lost(a, true, &answer))
+    if (lost(a, &answer))
         return answer;
-    if (a->seen->test == HF_TEST_PASSED)
+    if (a->seen->test == HF_TEST_PASSED && is_ready(a))
         return go(a, HF_STEP_BAKE, "%s; next, %.4g%% of the requests for %s", a->seen->text,
                   a->seen->share / 100.0, hf_duration_format(a->seen->bake, bake, sizeof(bake)));
     return false;
@@ -192,9 +197,9 @@ static bool on_bake(struct at *a)
 
     if (a->seen->verdict == HF_RELEASE_FAIL)
         return give_up(a, "%s", a->seen->text);
-    if (lost(a, true, &answer))
+    if (lost(a, &answer))
         return answer;
-    if (a->seen->verdict == HF_RELEASE_PASS)
+    if (a->seen->verdict == HF_RELEASE_PASS && is_ready(a))
         return go(a, HF_STEP_ACCEPT, "%s", a->seen->text);
     return false;
 }

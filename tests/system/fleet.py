@@ -22,7 +22,7 @@ class Fleet:
     def config(self, version, nodes="ab", **service):
         app = {
             "route": [{"path": "/"}],
-            "command": [str(ORIGIN), "--port", "{port}", "--version", "{version}",
+            "command": [str(ORIGIN), "--port", "{port}", "--version", "{version}", "--name", "{node}",
                         "--journal", str(self.journal)],
             "version": version,
             "versions": self.versions,

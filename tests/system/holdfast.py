@@ -9,7 +9,7 @@ import threading
 
 import yaml
 
-from processes import alive, descendants, free_port, kill, reap, wait_until
+from processes import alive, descendants, free_port, free_ports, kill, reap, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HOLDFAST_BUILD", ROOT / "build"))
@@ -55,6 +55,7 @@ class Holdfast:
         if isinstance(config, dict):
             config = {"state": "./state", **config}
             config.setdefault("admin", {"listen": f"127.0.0.1:{self.admin_port}"})
+            config.setdefault("ports", free_ports())
             config["gateway"] = {"listen": [f"127.0.0.1:{self.port}"], **config.get("gateway", {})}
             config = yaml.safe_dump(config, sort_keys=False)
         self.file.write_text(config)

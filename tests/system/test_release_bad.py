@@ -57,7 +57,7 @@ def test_release_that_fails_its_users(make, tmp_path):
 
 
 def test_release_that_never_becomes_ready(make, tmp_path):
-    holdfast = start(make, tmp_path, release={"bake": "300ms", "ready": "2s"})
+    holdfast = start(make, tmp_path, health={"path": "/-/ready", "interval": "200ms", "start": "2s"})
     refused(holdfast, "4.0.0", "ready")
 
 

@@ -27,6 +27,7 @@ static struct {
     const char *version;
     const char *journal;
     const char *name;
+    const char *smoke_fails_on; /* /smoke answers 500 if that is the name */
     int port, journal_fd;
     int fail;        /* one request in N gets 500; 0 none */
     int smoke_fails; /* /smoke answers 500 */
@@ -85,6 +86,12 @@ static void answer_ready(struct shop_client *client)
                 ready ? "{\"status\":\"OK\"}\n" : "{\"status\":\"no\"}\n");
 }
 
+static bool smoke_fails(void)
+{
+    return option.smoke_fails ||
+           (option.smoke_fails_on && strcmp(option.smoke_fails_on, option.name) == 0);
+}
+
 static void handle(struct shop_client *client, const struct shop_request *request)
 {
     const char *target = request->target, *at;
@@ -97,7 +104,7 @@ static void handle(struct shop_client *client, const struct shop_request *reques
         pause();
     if (option.delay)
         shop_sleep_ms(option.delay);
-    if (strstr(target, "/smoke") && option.smoke_fails) {
+    if (strstr(target, "/smoke") && smoke_fails()) {
         shop_answer(client, 500, "{\"error\":\"smoke\"}\n");
         return;
     }
@@ -153,6 +160,8 @@ static void set_option(const char *name, const char *value)
         option.name = strdup(value);
     else if (strcmp(name, "journal") == 0)
         option.journal = strdup(value);
+    else if (strcmp(name, "smoke-fails-on") == 0)
+        option.smoke_fails_on = strdup(value);
     else if (!set_number(name, value)) {
         fprintf(stderr, "origin: unknown option %s\n", name);
         exit(2);
