@@ -25,7 +25,7 @@ def test_20_releases_under_full_load(make, tmp_path, settings, capsys):
     holdfast = make.holdfast(fleet.config("1.0.0", **settings))
     holdfast.wait_ready("app", 2)
     load = make.load(holdfast, "--connections", "32", "--get", "/echo/{id}", "--post", "/post",
-                     "--post-share", "25", "--stream", "/stream/{id}?ms=3000&chunks=30",
+                     "--post-share", "25", "--stream", "/stream/{id}?ms=1000&chunks=20",
                      "--streams", "4")
     load.wait_requests(1000)
     for number in range(1, RELEASES + 1):
@@ -54,7 +54,7 @@ def test_streams_outlive_their_release(make, tmp_path):
     holdfast = make.holdfast(fleet.config("1.0.0", **OFF))
     holdfast.wait_ready("app", 2)
     load = make.load(holdfast, "--connections", "1", "--rate", "50", "--get", "/echo/{id}",
-                     "--stream", "/stream/{id}?ms=8000&chunks=80", "--streams", "8")
+                     "--stream", "/stream/{id}?ms=3000&chunks=30", "--streams", "8")
     load.wait_requests(20)
     assert holdfast.cli("release", "app", "1.1.0", timeout=120).returncode == 0
     total = load.stop()
