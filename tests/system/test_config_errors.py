@@ -62,7 +62,7 @@ MISTAKES = {
     "empty value": ("state:¶\n" + SERVICE, "state is empty; expected a path"),
     "unknown store": ("store: ¶mongodb://a/b\n" + SERVICE, "store"),
     "address without a port": ('gateway: { listen: [¶"127.0.0.1"] }\nservices: {}\n', "expected an address and port"),
-    "name for an address": (SERVICE.replace('"127.0.0.1:1"', '¶"localhost:1"'), "expected an address and port"),
+    "name without a port": (SERVICE.replace('"127.0.0.1:1"', '¶"localhost"'), "expected an address"),
     "port 0 of an instance": (SERVICE.replace('"127.0.0.1:1"', '¶"127.0.0.1:0"'), "services.app.instances[0]"),
     "port over 65535": (SERVICE.replace('"127.0.0.1:1"', '¶"127.0.0.1:65536"'), "services.app.instances[0]"),
     "target over 100": ("continuity: { target: ¶101 }\n" + SERVICE, "continuity.target"),

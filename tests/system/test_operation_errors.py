@@ -177,27 +177,15 @@ def test_full_disk_while_serving(make, tmp_path):
 
 
 def test_full_disk_at_start(make, tmp_path):
-    """It says so and tries again: with room, it serves."""
     backend = make.backend()
     with small_disk(tmp_path / "disk", "1m") as disk:
         filler = fill(disk)
         holdfast = make.holdfast({**proxy(backend), "state": str(disk / "state")}, start=False)
         holdfast.state = disk / "state"
-        holdfast.start(ready=False)
-        wait_until(lambda: "disk is full" in holdfast.text(), 20, lambda: f"the reason\n{holdfast.text()}")
+        fails_to_start(holdfast, str(holdfast.state), "No space left")
         filler.unlink()
-        wait_until(holdfast.serving, 30, lambda: f"a start with room\n{holdfast.text()}")
+        holdfast.start()
         holdfast.stop()
-
-
-def test_full_disk_at_start_does_not_hold_up_the_end(make, tmp_path):
-    with small_disk(tmp_path / "disk", "1m") as disk:
-        fill(disk)
-        holdfast = make.holdfast({**proxy(make.backend()), "state": str(disk / "state")}, start=False)
-        holdfast.start(ready=False)
-        wait_until(lambda: "disk is full" in holdfast.text(), 20, lambda: f"the reason\n{holdfast.text()}")
-        holdfast.process.terminate()
-        assert holdfast.process.wait(10) == 0
 
 
 def test_no_holdfast_to_ask(make):
