@@ -137,14 +137,33 @@ static void probe_quiet_services(struct hf_controller *c, int64_t second)
     }
 }
 
+struct rotation {
+    uint64_t size;
+    char path[];
+};
+
+static void rotate(void *ctx_take)
+{
+    HF_AUTOFREE struct rotation *r = ctx_take;
+    struct hf_error e;
+
+    if (hf_output_rotate(r->path, r->size, ACCESS_LOGS, &e) < 0)
+        hf_warn("cannot rotate the access log: %s", e.text);
+}
+
 /* The gateway writes on to the same descriptor: copied and emptied, as the instances' logs are. */
 static void rotate_access_log(struct hf_controller *c)
 {
     const struct hf_config_gateway *g = &c->config->gateway;
-    struct hf_error e;
+    struct rotation *r;
 
-    if (g->access_log && hf_output_rotate(g->access_log, g->access_log_size, ACCESS_LOGS, &e) < 0)
-        hf_warn("cannot rotate the access log: %s", e.text);
+    if (!g->access_log)
+        return;
+    r = hf_alloc(sizeof(*r) + strlen(g->access_log) + 1);
+    r->size = g->access_log_size;
+    memcpy(r->path, g->access_log, strlen(g->access_log) + 1);
+    if (hf_slow_run(c->slow, rotate, r))
+        hf_free(r); /* the disk is slow: the next time */
 }
 
 /* In the middle of each wall second, so that none is skipped and none comes twice. */
@@ -331,6 +350,8 @@ static int start_ledger(struct hf_controller *c, struct hf_error *e)
 
     boot_name(boot);
     rc = hf_account_open(&config, &c->account, e);
+    if (!rc)
+        rc = hf_slow_new(&c->slow, e);
     if (rc)
         return rc;
     c->probes = hf_probes_new(c->loop, &c->handover->setup.listeners[0],
@@ -404,6 +425,7 @@ static void close_all(struct hf_controller *c)
         hf_catalog_unobserve(c->catalog, &c->observer);
     hf_orchestrator_free(c->orchestrator);
     hf_account_free(c->account);
+    hf_slow_free(c->slow);
     hf_lease_free(c->lease);
     hf_publisher_free(c->publisher);
     if (c->catalog)

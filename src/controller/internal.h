@@ -11,6 +11,7 @@
 #include "controller/lease.h"
 #include "controller/probe.h"
 #include "controller/publisher.h"
+#include "controller/slow.h"
 #include "health/check.h"
 #include "orchestrator/orchestrator.h"
 #include "release/drain.h"
@@ -34,6 +35,7 @@ struct hf_controller {
     struct hf_events *events;
     struct hf_account *account;
     struct hf_probes *probes;
+    struct hf_slow *slow;
     struct hf_api *api;
 
     struct hf_watch keeper, signals;

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "board/handover.h"
 #include "controller/slots.h"
+#include "controller/slow.h"
 
 enum {
     DISK_DELAY_MS = 500, /* a burst of plans is written to disk once */
@@ -20,6 +21,7 @@ enum {
 
 struct hf_publisher {
     struct hf_loop *loop;
+    struct hf_slow *slow;
     struct hf_board *board;
     struct hf_catalog *catalog;
     struct hf_config *config;
@@ -31,7 +33,8 @@ struct hf_publisher {
     uint8_t boot_id[16], probe_token[16];
     char token_text[33];
     char state[HF_PATH_SIZE];
-    bool disk_failing, exceeded;
+    bool disk_failing; /* the thread's */
+    bool exceeded;
     struct hf_wall made; /* of the plan that stands; 0: none of ours does yet */
     uint64_t found;      /* the generation that stood when we came; 0: none, or all know it */
     uint32_t left_out;   /* services and instances for which the latest plan had no slot */
@@ -336,6 +339,13 @@ static void on_change(struct hf_catalog_observer *o, const struct hf_change *cha
 
 /* ---- the plan on disk ---- */
 
+/* What the thread needs: it outlives no publisher, but the plan of the moment. */
+struct writing {
+    struct hf_publisher *p;
+    size_t size;
+    char bytes[];
+};
+
 static int write_file(const char *path, const void *bytes, size_t n)
 {
     HF_AUTOCLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -351,15 +361,17 @@ static int write_file(const char *path, const void *bytes, size_t n)
     return fsync(fd) < 0 ? HF_EIO : 0;
 }
 
-static void write_plan(struct hf_publisher *p)
+/* In the thread. Of the publisher it may use the path, which never changes, and disk_failing, which
+ * is its own. */
+static void write_plan(void *ctx_take)
 {
+    HF_AUTOFREE struct writing *w = ctx_take;
+    struct hf_publisher *p = w->p;
     char path[HF_PATH_SIZE + 16], next[HF_PATH_SIZE + 16];
 
-    if (!p->current)
-        return;
     snprintf(path, sizeof(path), "%s/plan", p->state);
     snprintf(next, sizeof(next), "%s/plan.next", p->state);
-    if (write_file(next, p->current, p->current->size) || rename(next, path) < 0) {
+    if (write_file(next, w->bytes, w->size) || rename(next, path) < 0) {
         if (!p->disk_failing)
             hf_err("cannot write %s, a cold start would use an older plan: %s", path,
                    strerror(errno));
@@ -371,7 +383,19 @@ static void write_plan(struct hf_publisher *p)
 
 static void on_write_soon(struct hf_timer *t)
 {
-    write_plan(HF_CONTAINER(t, struct hf_publisher, write_soon));
+    struct hf_publisher *p = HF_CONTAINER(t, struct hf_publisher, write_soon);
+    struct writing *w;
+
+    if (!p->current)
+        return;
+    w = hf_alloc(sizeof(*w) + p->current->size);
+    w->p = p;
+    w->size = p->current->size;
+    memcpy(w->bytes, p->current, w->size);
+    if (hf_slow_run(p->slow, write_plan, w)) {
+        hf_free(w);
+        hf_timer_after(p->loop, t, hf_ms(DISK_DELAY_MS));
+    }
 }
 
 /* ---- life ---- */
@@ -397,6 +421,10 @@ int hf_publisher_new(struct hf_loop *loop, struct hf_board *board, struct hf_cat
         hf_publisher_free(p);
         return hf_error_set(e, HF_EIO, "cannot read the boot id of this machine");
     }
+    if (hf_slow_new(&p->slow, e)) {
+        hf_publisher_free(p);
+        return HF_EIO;
+    }
     p->found = hf_board_generation(board);
     if (p->found && hf_board_read_plan(board, image, e) == 0)
         take_over(p, image);
@@ -419,7 +447,8 @@ struct hf_publisher *hf_publisher_free(struct hf_publisher *p)
     if (p->observer.on_change)
         hf_catalog_unobserve(p->catalog, &p->observer);
     if (hf_timer_armed(&p->write_soon))
-        write_plan(p);
+        on_write_soon(&p->write_soon);
+    hf_slow_free(p->slow);
     hf_timer_done(&p->publish_soon);
     hf_timer_done(&p->write_soon);
     hf_plan_builder_free(p->builder);

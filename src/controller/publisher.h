@@ -4,7 +4,8 @@
  * away again only when every live gateway has acknowledged a plan without its owner and nothing is
  * in flight there. A new controller takes the slots over from the plan that stands on the board, so
  * that users notice nothing of the change. The plan also goes to STATE/plan, for a gateway that
- * starts while no controller can. Runs in: controller, on its loop's thread. */
+ * starts while no controller can. Runs in: controller, on its loop's thread; the file is written by
+ * a thread of its own, since a disk may be slow. */
 #pragma once
 #include "board/board.h"
 #include "catalog/catalog.h"
