@@ -277,7 +277,8 @@ do_test()
         --long) long=true ;;
         --pin) pin=true ;;
         --only)
-            suites=("${2:-}")
+            [ $# -ge 2 ] || bad_usage "--only needs a suite"
+            suites=("$2")
             shift
             ;;
         *) bad_usage "test does not know $1" ;;
@@ -359,7 +360,8 @@ do_fuzz()
     while [ $# -gt 0 ]; do
         case $1 in
         --seconds)
-            seconds=${2:-}
+            [ $# -ge 2 ] || bad_usage "--seconds needs a number"
+            seconds=$2
             [[ $seconds =~ ^[1-9][0-9]{0,6}$ ]] || bad_usage "--seconds needs a number"
             shift
             ;;
@@ -390,5 +392,9 @@ demo | test | bench | lint | fuzz)
     "do_$command" "$@"
     ;;
 help | -h | --help) usage ;;
-*) bad_usage "${1:+there is no command $1}" ;;
+'')
+    usage >&2
+    exit 2
+    ;;
+*) bad_usage "there is no command $1" ;;
 esac
