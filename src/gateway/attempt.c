@@ -112,8 +112,8 @@ void hf_attempt_begin(struct hf_exchange *x)
     failure = connect_to(x, x->target);
     if (failure != HF_FAILURE_NONE)
         hf_attempt_failed(x, failure);
-    else if (x->upstream->connected)
-        hf_attempt_send(x);
+    else if (x->upstream->connected && !x->client->body_follows)
+        hf_attempt_send(x); /* otherwise with the body, in one call */
     else
         arm(x);
 }

@@ -405,7 +405,9 @@ static size_t take_head(struct hf_client *c, struct hf_str bytes)
     }
     c->keep_alive = framing.keep_alive && !w->leaving && !c->eof;
     set_state(c, HF_CLIENT_BUSY);
+    c->body_follows = (size_t)n < bytes.n && framing.kind != HF_H1_BODY_NONE;
     hf_exchange_start(c, &framing);
+    c->body_follows = false;
     if (c->exchange && !c->exchange->request_done)
         await_progress(c);
     return (size_t)n;

@@ -1,8 +1,9 @@
 /* gateway/client.h - a client's HTTP/1.1 connection: reads requests, writes responses.
  *
- * The seam for other protocols: an exchange knows its client only by the calls below. TLS enters
- * under receive and flush, HTTP/2 as another implementation of these calls for each of its streams,
- * a tunnel when a response's framing is HF_H1_BODY_TUNNEL. */
+ * The seam for other protocols: an exchange knows its client by the calls below and by five fields
+ * (ip, exchange, keep_alive, eof and broken; body_follows is a hint). TLS enters under receive()
+ * and hf_client_flush(), HTTP/2 as another implementation of these calls for each of its streams, a
+ * tunnel where a response's framing is HF_H1_BODY_TUNNEL. */
 #pragma once
 #include "base/list.h"
 #include "gateway/pool.h"
@@ -38,12 +39,13 @@ struct hf_client {
     bool readable, writable;
     bool ending; /* the client sends no more; eof: and all that it sent was received */
     bool eof;
-    bool broken;      /* the connection is lost; noticed by whoever goes on with it */
-    bool taking;      /* bytes are being taken: an exchange that ends now is followed up there */
-    bool keep_alive;  /* the present request lets the connection go on */
-    bool chunked;     /* the present response is sent in chunks */
-    bool until_close; /* the present response ends with the connection */
-    bool cut;         /* it ended too early, and only a reset can say so */
+    bool broken;       /* the connection is lost; noticed by whoever goes on with it */
+    bool taking;       /* bytes are being taken: an exchange that ends now is followed up there */
+    bool body_follows; /* a request is begun, and bytes of its body are at hand */
+    bool keep_alive;   /* the present request lets the connection go on */
+    bool chunked;      /* the present response is sent in chunks */
+    bool until_close;  /* the present response ends with the connection */
+    bool cut;          /* it ended too early, and only a reset can say so */
     uint8_t ip_n;
     char ip[46];
 };

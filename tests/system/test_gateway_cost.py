@@ -14,7 +14,7 @@ from processes import memory_kb, wait_until
 pytestmark = pytest.mark.load
 
 
-def steady(make, tmp_path, connections):
+def steady(make, tmp_path, *arguments):
     """holdfast with one worker before an origin, under load that has settled."""
     fleet = Fleet(tmp_path)
     fleet.release("1.0.0")
@@ -22,7 +22,7 @@ def steady(make, tmp_path, connections):
     config["gateway"] = {"workers": 1}
     holdfast = make.holdfast(config)
     holdfast.wait_ready("app", 1)
-    load = make.load(holdfast, "--connections", str(connections), "--get", "/echo/{id}")
+    load = make.load(holdfast, "--connections", "64", *arguments)
     load.wait_requests(2000)
     return holdfast, load
 
@@ -53,8 +53,10 @@ class Strace:
         return {name: int(calls) for calls, name in rows if name != "total"}
 
 
-def test_four_system_calls_a_request(make, tmp_path, capsys):
-    holdfast, load = steady(make, tmp_path, 64)
+@pytest.mark.parametrize("arguments", [("--get", "/echo/{id}"),
+                                       ("--get", "/echo/{id}", "--post", "/post", "--post-share", "50")])
+def test_four_system_calls_a_request(make, tmp_path, capsys, arguments):
+    holdfast, load = steady(make, tmp_path, *arguments)
     strace = Strace(holdfast.pid("gateway"), tmp_path / "calls")
     load.mark("counted")
     load.wait_requests(10000)
@@ -72,7 +74,7 @@ def test_four_system_calls_a_request(make, tmp_path, capsys):
 
 
 def test_memory_is_flat_under_steady_load(make, tmp_path):
-    holdfast, load = steady(make, tmp_path, 64)
+    holdfast, load = steady(make, tmp_path, "--get", "/echo/{id}")
     pid = holdfast.pid("gateway")
     before = memory_kb(pid)
     load.mark("counted")

@@ -46,7 +46,7 @@ def test_pipelined_requests_wait_for_a_slow_reader(make, gateway, client):
 
 def test_pipelined_requests_before_a_half_close(make, gateway, client):
     one = client(gateway(make.backend(sized)))
-    sizes = [5, 2000000, 7]
+    sizes = [5, 16000000, 7]
     one.send("".join(get(f"/{size}") for size in sizes)).half_close()
     assert [len(one.response().body) for _ in sizes] == sizes
     assert one.closed()
@@ -141,11 +141,11 @@ def test_cut_response_of_http_1_0_is_a_reset(make, gateway, client):
 def test_large_response_to_a_half_closed_slow_reader(make, gateway, client):
     def script(connection):
         connection.request()
-        connection.answer(MIB * 3)
+        connection.answer(MIB * 16)  # more than the sockets' buffers hold
 
     one = client(gateway(make.backend(script)), receive_buffer=4096)
     one.request().half_close()
-    assert one.response().body == MIB * 3
+    assert one.response().body == MIB * 16
     assert one.closed()
 
 
@@ -307,24 +307,6 @@ def test_request_on_a_connection_that_ends_that_moment(make, gateway, client):
     assert len(backend.whole) == 2
 
 
-def test_posts_take_only_connections_used_a_moment_ago(make, gateway, client):
-    """One that has waited for over a second may be closed any moment."""
-    backend = make.backend()
-    one = client(gateway(backend, **NO_HELP))
-
-    def connections_for(pauses):
-        before = len(backend.connections)
-        assert one.request("POST", body=b"1").response().status == 200
-        for _ in range(pauses):
-            pause(1.1)
-        assert one.request("POST", body=b"2").response().status == 200
-        return len(backend.connections) - before
-
-    first = connections_for(0)
-    assert connections_for(1) >= 1
-    assert first <= 2
-
-
 # ejection, hold, budget
 
 
@@ -364,19 +346,14 @@ def test_ejected_instance_comes_back_by_one_request(make, gateway, client):
 
 
 def test_held_requests_follow_on_a_ramp(make, client):
-    """When the instance is back, it does not get all at once."""
-    most, now, lock = [0], [0], threading.Lock()
-
+    """When the instance is back, it does not get all at once: the others follow its answers."""
     def script(connection):
         while True:
             connection.request()
-            with lock:
-                now[0] += 1
-                most[0] = max(most[0], now[0])
-            pause(0.01)
-            with lock:
-                now[0] -= 1
+            go.wait(30)
             connection.answer()
+
+    go = threading.Event()
 
     backend = make.backend(script)
     backend.probe_status = 500
@@ -388,8 +365,11 @@ def test_held_requests_follow_on_a_ramp(make, client):
     pause(0.5)
     assert backend.requests == []
     backend.probe_status = 200
+    wait_until(lambda: backend.requests, 10, "the first of them")
+    pause(0.5)
+    assert len(backend.requests) < 50, "the instance got all that was held at once"
+    go.set()
     assert [one.response().status for one in clients] == [200] * 200
-    assert most[0] < 150, "the instance got all that was held at once"
 
 
 def test_retries_have_a_budget(make, gateway, client):
@@ -417,6 +397,10 @@ def test_more_connections_than_allowed_wait(make, client):
     config["gateway"] = {"workers": 1, "limits": {"connections": 16}}
     holdfast = make.holdfast(config)
     clients = [client(holdfast) for _ in range(40)]
+    connections = lambda: holdfast.status()["gateway"][-1]["connections"]  # noqa: E731
+    wait_until(lambda: connections() == 16, 10, "16 connections")
+    pause(0.2)
+    assert connections() == 16
     for one in clients:
         one.request(headers=[("connection", "close")])
     assert [one.response().status for one in clients] == [200] * 40

@@ -317,6 +317,8 @@ def test_bytes_after_a_response_spoil_the_connection(make, gateway, client):
     def script(connection):
         connection.request()
         connection.send(HEAD + b"content-length: 4\r\n\r\nmine" + HEAD + b"content-length: 6\r\n\r\npoison")
+        connection.request()
+        connection.answer(b"the connection was used again")
 
     holdfast = gateway(make.backend(script), retry={"attempts": 0})
     for _ in range(5):
