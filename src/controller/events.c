@@ -11,6 +11,11 @@
 #include "base/time.h"
 #include "catalog/json.h"
 
+enum {
+    KEPT = 100000, /* the newest ones, at least */
+    TRIM_EVERY = 1000,
+};
+
 struct hf_events {
     struct hf_store *store;
     uint64_t term;
@@ -30,11 +35,27 @@ struct hf_events *hf_events_free(struct hf_events *e)
     return hf_free(e);
 }
 
-static void on_stored(void *ctx, const struct hf_store_answer *answer)
+static void on_trimmed(void *ctx, const struct hf_store_answer *answer)
 {
     (void)ctx;
     if (answer->error.code)
+        hf_warn("old events are not deleted: %s", answer->error.text);
+}
+
+static void on_stored(void *ctx, const struct hf_store_answer *answer)
+{
+    struct hf_events *e = ctx;
+    struct hf_store_op trim = {HF_STORE_TRIM, .stream = HF_API_EVENTS, .term = e->term};
+
+    if (answer->error.code) {
         hf_warn("an event was not stored: %s", answer->error.text);
+        return;
+    }
+    if (answer->sequence <= KEPT || answer->sequence % TRIM_EVERY)
+        return;
+    trim.from = answer->sequence - KEPT + 1;
+    if (hf_store_submit(e->store, &trim, on_trimmed, NULL))
+        hf_warn("old events are not deleted: the store has too much to do");
 }
 
 void hf_events_add(struct hf_events *e, const char *kind, json_t *fields_take, const char *fmt, ...)

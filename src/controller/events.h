@@ -1,4 +1,5 @@
 /* controller/events.h - the log of what happened, for people and programs: store stream "events".
+ * The last 100,000 are kept, and at most 1,000 more.
  * Runs in: controller, on its loop's thread. */
 #pragma once
 #include <jansson.h>

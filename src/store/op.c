@@ -61,6 +61,7 @@ int hf_store_op_check(const struct hf_store_op *op, struct hf_error *e)
             return rc;
         /* fall through */
     case HF_STORE_LAST:
+    case HF_STORE_TRIM:
         return check_name("stream", op->stream, e);
     case HF_STORE_ACQUIRE:
     case HF_STORE_RENEW:

@@ -32,6 +32,8 @@ enum hf_store_verb {
     HF_STORE_READ,    /* stream, from, max -> records, in order */
     HF_STORE_APPEND,  /* stream, revision (the sequence that it must get; 0: any), term, value ->
                          sequence; HF_ECONFLICT, HF_EREFUSED */
+    HF_STORE_TRIM,    /* stream, from, term: records before it go; HF_EREFUSED. Their numbers are
+                         not given again. */
     HF_STORE_LEASE,   /* lease -> lease; HF_ENOENT: nobody ever held it */
     HF_STORE_ACQUIRE, /* lease, holder, term and counter as seen (0, 0: nobody) -> lease, its term
                          one higher; HF_ECONFLICT and the lease as it is: it moved meanwhile */
@@ -47,7 +49,7 @@ struct hf_store_op {
     uint64_t revision; /* the one that the writer read; 0: the document must not exist */
     uint64_t term;
     uint64_t counter;
-    uint64_t from; /* the first sequence wanted */
+    uint64_t from; /* the first sequence wanted, or kept */
     size_t max;    /* 1 .. HF_STORE_READ_MAX */
     struct hf_str value;
 };
@@ -85,7 +87,7 @@ struct hf_store_answer {
 static inline bool hf_store_verb_writes(enum hf_store_verb verb)
 {
     return verb == HF_STORE_PUT || verb == HF_STORE_DELETE || verb == HF_STORE_APPEND ||
-           verb == HF_STORE_ACQUIRE || verb == HF_STORE_RENEW;
+           verb == HF_STORE_TRIM || verb == HF_STORE_ACQUIRE || verb == HF_STORE_RENEW;
 }
 
 /* Are the fields that the verb needs there, and within the limits? */

@@ -50,6 +50,7 @@ enum statement {
     STREAM_PUT,
     RECORD_READ,
     RECORD_ADD,
+    RECORD_TRIM,
     LEASE_GET,
     LEASE_PUT,
     STATEMENTS,
@@ -80,6 +81,7 @@ static const char *const statement_text[STATEMENTS] = {
     [RECORD_READ] = "SELECT sequence, body FROM record WHERE stream = ?1 AND sequence >= ?2"
                     " ORDER BY sequence LIMIT ?3",
     [RECORD_ADD] = "INSERT INTO record VALUES (?1, ?2, ?3)",
+    [RECORD_TRIM] = "DELETE FROM record WHERE stream = ?1 AND sequence < ?2",
     [LEASE_GET] = "SELECT holder, term, counter FROM lease WHERE name = ?1",
     [LEASE_PUT] = "INSERT INTO lease VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE"
                   " SET holder = ?2, term = ?3, counter = ?4",
@@ -403,6 +405,22 @@ static int run_append(struct sqlite *s, const struct hf_store_op *op, struct hf_
     return rc;
 }
 
+static int run_trim(struct sqlite *s, const struct hf_store_op *op, struct hf_store_answer *a)
+{
+    sqlite3_stmt *stmt;
+    uint64_t term;
+    int rc = stream_state(s, op->stream, &a->sequence, &term, &a->error);
+
+    if (rc == 0)
+        rc = fenced(term, op, &a->error);
+    if (rc)
+        return rc;
+    stmt = ready(s, RECORD_TRIM);
+    bind_text(stmt, 1, op->stream);
+    bind_number(stmt, 2, op->from);
+    return step_done(s, stmt, "write", &a->error);
+}
+
 /* ---- leases ---- */
 
 /* 1: stored the row in *ret; 0: there is none. */
@@ -493,8 +511,8 @@ static int run_verb(struct sqlite *s, const struct hf_store_op *op, struct hf_st
         [HF_STORE_PUT] = run_put,         [HF_STORE_DELETE] = run_delete,
         [HF_STORE_STREAMS] = run_streams, [HF_STORE_LAST] = run_last,
         [HF_STORE_READ] = run_read,       [HF_STORE_APPEND] = run_append,
-        [HF_STORE_LEASE] = run_lease,     [HF_STORE_ACQUIRE] = run_acquire,
-        [HF_STORE_RENEW] = run_renew,
+        [HF_STORE_TRIM] = run_trim,       [HF_STORE_LEASE] = run_lease,
+        [HF_STORE_ACQUIRE] = run_acquire, [HF_STORE_RENEW] = run_renew,
     };
     return verbs[op->verb](s, op, a);
 }

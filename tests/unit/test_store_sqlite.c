@@ -171,6 +171,32 @@ static void a_superseded_term_writes_nothing(void **state)
     assert_int_equal(append("other", 0, "x"), 0); /* a stream of its own */
 }
 
+static void a_trimmed_stream_goes_on_where_it_was(void **state)
+{
+    const struct hf_store_op read = {HF_STORE_READ, .stream = "events", .max = 100};
+
+    (void)state;
+    for (int i = 1; i <= 5; i++)
+        assert_int_equal(append("events", 2, "x"), 0);
+    assert_int_equal(append("other", 2, "x"), 0);
+    assert_int_equal(
+        alone(&(struct hf_store_op){HF_STORE_TRIM, .stream = "events", .from = 9, .term = 1}),
+        HF_EREFUSED);
+    assert_int_equal(
+        alone(&(struct hf_store_op){HF_STORE_TRIM, .stream = "events", .from = 4, .term = 2}), 0);
+    assert_int_equal(alone(&read), 0);
+    assert_int_equal(a.records_n, 2);
+    assert_int_equal(a.records[0].sequence, 4);
+    assert_int_equal(
+        alone(&(struct hf_store_op){HF_STORE_TRIM, .stream = "events", .from = 9, .term = 2}), 0);
+    assert_int_equal(alone(&read), 0);
+    assert_int_equal(a.records_n, 0);
+    assert_int_equal(append("events", 2, "x"), 0);
+    assert_int_equal(a.sequence, 6);
+    assert_int_equal(alone(&(struct hf_store_op){HF_STORE_LAST, .stream = "other"}), 0);
+    assert_int_equal(a.sequence, 1);
+}
+
 static void streams_number_their_records(void **state)
 {
     char text[16];
@@ -553,6 +579,7 @@ int main(void)
         TEST(lists_are_ordered_and_of_one_kind),
         TEST(bytes_come_back_as_they_were),
         TEST(a_superseded_term_writes_nothing),
+        TEST(a_trimmed_stream_goes_on_where_it_was),
         TEST(streams_number_their_records),
         TEST(a_record_may_ask_for_its_sequence),
         TEST(a_lease_has_one_holder_a_term),
