@@ -22,6 +22,10 @@ def in_flight(holdfast):
     return sum(instance["in_flight"] for instance in holdfast.instances("app"))
 
 
+def held(holdfast):
+    return holdfast.service("app")["held"]
+
+
 def no_calls_are_left(holdfast):
     wait_until(lambda: in_flight(holdfast) == 0, 10, lambda: f"{in_flight(holdfast)} calls are left")
 
@@ -259,16 +263,17 @@ def test_calls_in_flight_are_counted_and_given_back(make, gateway, client):
 def test_client_that_leaves_while_it_is_held(make, client):
     backend = make.backend()
     backend.probe_status = 500
-    holdfast = make.holdfast(proxy(backend, hold={"time": "20s", "requests": 2}), start=False)
+    holdfast = make.holdfast(proxy(backend, hold={"time": "20s", "requests": 5}), start=False)
     holdfast.start(ready=False)
     wait_until(holdfast.status, 20, "status")
-    for _ in range(10):  # each gives its place in the queue back
+    for number in range(1, 21):  # each gives its place in the queue back
         one = client(holdfast).request()
-        wait_until(lambda: holdfast.service("app").get("held", 1) == 1, 10, "a held request")
+        wait_until(lambda n=number: holdfast.service("app")["requests"] == n, 10, "the request to arrive")
         one.reset()
-        wait_until(lambda: holdfast.service("app").get("held", 0) == 0, 10, "nothing held")
+        wait_until(lambda: held(holdfast) <= 1, 10, "its place to be free")  # the probe may wait, too
+    last = client(holdfast).request()
     backend.probe_status = 200
-    assert client(holdfast).request().response().status == 200
+    assert last.response().status == 200
     assert backend.targets() == ["/"]
 
 
@@ -406,30 +411,44 @@ def test_more_connections_than_allowed_wait(make, client):
     assert [one.response().status for one in clients] == [200] * 40
 
 
-def test_out_of_descriptors(make, gateway, client):
-    """Users wait; no instance is blamed; and all is well again afterwards."""
-    holdfast = gateway(make.backend(), make.backend(), eject={"failures": 2})
-    pid = holdfast.pid("gateway")
-    used = len(os.listdir(f"/proc/{pid}/fd"))
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 20, used + 20))
-    clients = []
-    for _ in range(60):
-        one = socket.create_connection(("127.0.0.1", holdfast.port), timeout=30)
-        one.sendall(get("/", "connection: close\r\n").encode())
-        clients.append(one)
-    answers = []
+def descriptors(pid, most):
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+
+
+def test_few_descriptors(make, gateway, client):
+    """Clients get half of what there is, so that each can be served; the others wait in line."""
+    holdfast = gateway(make.backend(), make.backend())
+    descriptors(holdfast.pid("keeper"), 128)
+    old = holdfast.kill_role("gateway")
+    holdfast.wait_another("gateway", old)
+    clients = [client(holdfast) for _ in range(60)]
     for one in clients:
-        data = b""
-        while piece := one.recv(65536):
-            data += piece
-        answers.append(data[9:12])
-        one.close()
-    assert set(answers) <= {b"200", b"503"}
-    assert answers.count(b"200") > 30, answers
+        one.request(headers=[("connection", "close")])
+    assert [one.response().status for one in clients] == [200] * 60
+
+
+def test_no_descriptor_for_a_request(make, gateway, client):
+    """It waits as if no instance were there; none is blamed."""
+    go = threading.Event()
+
+    def script(connection):
+        while True:
+            if connection.request().target == "/slow":
+                go.wait(30)
+            connection.answer()
+
+    holdfast = gateway(make.backend(script), hold={"time": "20s"}, eject={"failures": 1})
+    pid = holdfast.pid("gateway")
+    clients = [client(holdfast) for _ in range(10)]
+    for one in clients:
+        assert one.request().response().status == 200
+    descriptors(pid, len(os.listdir(f"/proc/{pid}/fd")))
+    for one in clients:  # they need more connections than are kept
+        one.request(target="/slow")
+    wait_until(lambda: held(holdfast) > 0, 10, "a held request")
+    go.set()
+    assert [one.response().status for one in clients] == [200] * 10
     assert all(i["state"] == "ready" for i in holdfast.instances("app"))
-    for _ in range(20):
-        assert client(holdfast).request(headers=[("connection", "close")]).response().status == 200
-    no_calls_are_left(holdfast)
 
 
 def test_address_of_an_instance_changes(make, client):
