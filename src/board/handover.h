@@ -22,6 +22,9 @@ enum {
     HF_STOP_MS_MAX = 24 * 3600 * 1000,
 };
 
+/* In the state folder: the text of the configuration in force, for the next controller. */
+#define HF_ACCEPTED "accepted.yaml"
+
 #define HF_SETUP_MAGIC UINT64_C(0x70757465536648) /* "HfSetup" */
 
 /* What the keeper must know of the configuration. A child of its own, which may parse, makes it

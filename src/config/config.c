@@ -64,6 +64,8 @@ static int fill(struct holder *h, const char *path, struct hf_str text,
     if (put_file(h->pool, c, path, errors))
         return HF_EIO;
     put_digest(c, text);
+    if (text.n)
+        c->text = (struct hf_str){hf_pool_strndup(h->pool, text.p, text.n), text.n};
     root = hf_yaml_parse(text, h->pool, errors);
     if (!root)
         return HF_EINVAL;
@@ -119,14 +121,20 @@ static int read_file(const char *path, struct hf_text *text, struct hf_config_er
     return 0;
 }
 
-int hf_config_load(const char *path, struct hf_config **ret, struct hf_config_errors *errors)
+int hf_config_load_copy(const char *copy, const char *path, struct hf_config **ret,
+                        struct hf_config_errors *errors)
 {
     HF_AUTOTEXT struct hf_text text = {0};
 
-    hf_config_errors_clear(errors, path);
-    if (read_file(path, &text, errors))
+    hf_config_errors_clear(errors, copy);
+    if (read_file(copy, &text, errors))
         return HF_EIO;
     return hf_config_parse(path, hf_text_str(&text), ret, errors);
+}
+
+int hf_config_load(const char *path, struct hf_config **ret, struct hf_config_errors *errors)
+{
+    return hf_config_load_copy(path, path, ret, errors);
 }
 
 struct hf_config *hf_config_ref(struct hf_config *c)

@@ -203,9 +203,10 @@ struct hf_config_service {
 enum hf_config_store { HF_CONFIG_STORE_SQLITE };
 
 struct hf_config {
-    char *file;      /* absolute */
-    char *folder;    /* absolute, without a closing '/' unless it is the root */
-    char digest[33]; /* of the file's bytes: equal if and only if the text is unchanged */
+    char *file;         /* absolute */
+    char *folder;       /* absolute, without a closing '/' unless it is the root */
+    char digest[33];    /* of the file's bytes: equal if and only if the text is unchanged */
+    struct hf_str text; /* of the file */
 
     char *state;
     uint32_t store; /* enum hf_config_store */
@@ -236,6 +237,10 @@ struct hf_config {
  * the order of the file. HF_EIO: it cannot be read; errors says why. On success errors is empty. */
 HF_MUST_CHECK int hf_config_load(const char *path, struct hf_config **ret,
                                  struct hf_config_errors *errors);
+
+/* The same from a copy of the file that path was. */
+HF_MUST_CHECK int hf_config_load_copy(const char *copy, const char *path, struct hf_config **ret,
+                                      struct hf_config_errors *errors);
 
 /* The same for a text in memory; path says where it is from. */
 HF_MUST_CHECK int hf_config_parse(const char *path, struct hf_str text, struct hf_config **ret,

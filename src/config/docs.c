@@ -28,6 +28,9 @@ static const char opening[] =
     "- `holdfast reload`, or SIGHUP, takes over a changed file, except for keys marked *restart*:\n"
     "  a file that changes one of these is refused by a running holdfast. A bad file changes\n"
     "  nothing.\n"
+    "- A changed command, environment, user or folder holds for instances that are started from "
+    "then\n"
+    "  on; those that run are not restarted for it.\n"
     "- A change of `version` asks for a release. A file that is unchanged since it was last "
     "applied\n"
     "  never takes one back.\n";

@@ -219,20 +219,6 @@ static void last_words(void *ctx, const struct hf_instance *i, char *buf, size_t
     hf_orchestrator_last_words(c->orchestrator, i, buf, size);
 }
 
-static int load_config(struct hf_controller *c, struct hf_error *e)
-{
-    HF_AUTOFREE struct hf_config_errors *errors = hf_alloc(sizeof(*errors));
-    struct hf_text text = {0};
-    int rc = hf_config_load(c->handover->setup.config, &c->config, errors);
-
-    if (rc) {
-        hf_config_errors_format(errors, &text);
-        hf_error_set(e, rc, "%s", text.p ? text.p : "the configuration cannot be read");
-        hf_text_done(&text);
-    }
-    return rc;
-}
-
 /* Store, lease, catalogue, plan: what everything else stands on. */
 static int open_ground(struct hf_controller *c, struct hf_error *e)
 {
@@ -243,7 +229,7 @@ static int open_ground(struct hf_controller *c, struct hf_error *e)
     struct hf_names_hooks names;
 
     if (!rc)
-        rc = load_config(c, e);
+        rc = hf_controller_load(c, e);
     if (!rc)
         rc = hf_store_open("sqlite", setup->state, c->loop, &c->store, e);
     if (!rc)

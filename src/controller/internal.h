@@ -58,6 +58,10 @@ void hf_controller_on_change(struct hf_catalog_observer *o, const struct hf_chan
 
 /* ---- reload.c ---- */
 
+/* At the start: fills c->config from the file, or from what a controller before had accepted of it
+ * where the file is not what a reload would take. */
+HF_MUST_CHECK int hf_controller_load(struct hf_controller *c, struct hf_error *e);
+
 /* Makes config what is true: catalogue, plan, orchestrator, ledger, releases. */
 void hf_controller_apply(struct hf_controller *c, struct hf_config *config);
 

@@ -1,12 +1,12 @@
 #include "controller/publisher.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/boot.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
@@ -346,32 +346,16 @@ struct writing {
     char bytes[];
 };
 
-static int write_file(const char *path, const void *bytes, size_t n)
-{
-    HF_AUTOCLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return HF_EIO;
-    for (size_t done = 0; done < n;) {
-        ssize_t w = write(fd, (const char *)bytes + done, n - done);
-        if (w < 0 && errno != EINTR)
-            return HF_EIO;
-        done += w > 0 ? (size_t)w : 0;
-    }
-    return fsync(fd) < 0 ? HF_EIO : 0;
-}
-
 /* In the thread. Of the publisher it may use the path, which never changes, and disk_failing, which
  * is its own. */
 static void write_plan(void *ctx_take)
 {
     HF_AUTOFREE struct writing *w = ctx_take;
     struct hf_publisher *p = w->p;
-    char path[HF_PATH_SIZE + 16], next[HF_PATH_SIZE + 16];
+    char path[HF_PATH_SIZE + 16];
 
     snprintf(path, sizeof(path), "%s/plan", p->state);
-    snprintf(next, sizeof(next), "%s/plan.next", p->state);
-    if (write_file(next, w->bytes, w->size) || rename(next, path) < 0) {
+    if (hf_file_replace(path, w->bytes, w->size)) {
         if (!p->disk_failing)
             hf_err("cannot write %s, a cold start would use an older plan: %s", path,
                    strerror(errno));

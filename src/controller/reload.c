@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/setup.h"
@@ -47,6 +48,75 @@ static void tell_keeper(const struct hf_controller *c)
         hf_warn("cannot tell the keeper how long a stop may take: %s", strerror(errno));
 }
 
+/* ---- the accepted text: what a controller that starts takes if the file has become a bad one ----
+ */
+
+static char *accepted_path(const struct hf_controller *c)
+{
+    return hf_asprintf("%s/" HF_ACCEPTED, c->handover->setup.state);
+}
+
+/* What the thread needs: a copy, since the configuration's references are the loop's. */
+struct keeping {
+    char *path;
+    size_t n;
+    char text[];
+};
+
+static void write_accepted(void *ctx_take)
+{
+    struct keeping *k = ctx_take;
+
+    if (hf_file_replace(k->path, k->text, k->n))
+        hf_err("cannot write %s, another controller may need a valid configuration file: %s",
+               k->path, strerror(errno));
+    hf_free(k->path);
+    hf_free(k);
+}
+
+static void keep_accepted(const struct hf_controller *c)
+{
+    const struct hf_str text = c->config->text;
+    struct keeping *k = hf_alloc(sizeof(*k) + text.n);
+
+    k->path = accepted_path(c);
+    k->n = text.n;
+    memcpy(k->text, text.p, text.n);
+    if (hf_slow_run(c->slow, write_accepted, k)) {
+        hf_err("cannot write %s yet, the disk is too slow", k->path);
+        hf_free(k->path);
+        hf_free(k);
+    }
+}
+
+int hf_controller_load(struct hf_controller *c, struct hf_error *e)
+{
+    HF_AUTOFREE struct hf_config_errors *errors = hf_alloc(sizeof(*errors));
+    HF_AUTOFREE char *path = accepted_path(c);
+    HF_AUTOTEXT struct hf_text text = {0};
+    const char *file = c->handover->setup.config;
+    struct hf_config *accepted = NULL, *config = NULL;
+    int rc;
+
+    if (hf_config_load_copy(path, file, &accepted, errors)) /* the first controller of a run */
+        accepted = NULL;
+    rc = hf_config_load(file, &config, errors);
+    if (!rc && accepted)
+        rc = hf_config_diff_reload(accepted, config, errors);
+    if (!rc) {
+        hf_config_unref(accepted);
+        c->config = config;
+        return 0;
+    }
+    hf_config_unref(config);
+    hf_config_errors_format(errors, &text);
+    if (!accepted)
+        return hf_error_set(e, rc, "%s", text.p);
+    hf_err("refused, what was in force before stays: %s", text.p);
+    c->config = accepted;
+    return 0;
+}
+
 void hf_controller_apply(struct hf_controller *c, struct hf_config *config)
 {
     struct hf_config *old = c->config;
@@ -60,6 +130,7 @@ void hf_controller_apply(struct hf_controller *c, struct hf_config *config)
     account_services(c);
     request_configured_versions(c);
     hf_config_unref(old);
+    keep_accepted(c);
 }
 
 int hf_controller_reload(struct hf_controller *c, struct hf_text *text)

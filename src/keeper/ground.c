@@ -20,6 +20,17 @@ static int make_state(const char *path, struct hf_error *e)
     return 0;
 }
 
+/* What an earlier run had in force says nothing of this one. */
+static int forget_accepted(const char *state, struct hf_error *e)
+{
+    char path[HF_PATH_SIZE + sizeof("/" HF_ACCEPTED)];
+
+    snprintf(path, sizeof(path), "%s/" HF_ACCEPTED, state);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return hf_error_errno(e, HF_EIO, "cannot remove %s", path);
+    return 0;
+}
+
 /* Writes the port that was chosen for port 0 back. */
 static int resolve_port(int fd, struct hf_addr *a, struct hf_error *e)
 {
@@ -86,6 +97,8 @@ int hf_ground_open(const struct hf_setup *setup, struct hf_ground *ret, struct h
     memset(g.listener_fd, -1, sizeof(g.listener_fd));
     if (!rc)
         rc = hf_lock_take(setup->state, &g.lock, e);
+    if (!rc)
+        rc = forget_accepted(setup->state, e);
     if (!rc)
         rc = open_listeners(&g, e);
     if (!rc)

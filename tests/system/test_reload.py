@@ -1,5 +1,6 @@
 """A configuration is changed while users are served: a good one is taken, a bad one changes nothing."""
 import signal
+import stat
 
 import yaml
 
@@ -44,6 +45,22 @@ def test_bad_file_changes_nothing(make, client):
     wait_until(lambda: "servces" in holdfast.text(), 10, "the error in the log")
     assert one.request().response().status == 200
     assert holdfast.ready_instances("app")
+
+
+def test_controller_starts_while_the_file_is_bad(make, client):
+    holdfast = make.holdfast(proxy(make.backend()))
+    good = holdfast.file.read_text()
+    wait_until((holdfast.state / "accepted.yaml").exists, 10, "the accepted text")
+    for bad in (good.replace("services:", "servces:"), good + "board: { routes: 17 }\n", ""):
+        holdfast.file.write_text(bad)
+        holdfast.wait_another("controller", holdfast.kill_role("controller"))
+        wait_until(lambda: holdfast.ready_instances("app"), 20, "the instance")
+        assert client(holdfast).request().response().status == 200
+        assert holdfast.cli("reload").returncode == 1
+    assert holdfast.text().count("what was in force before stays") == 3
+    assert stat.S_IMODE((holdfast.state / "accepted.yaml").stat().st_mode) == 0o600
+    holdfast.file.write_text(good)
+    assert holdfast.cli("reload").returncode == 0
 
 
 def test_reload_under_load_loses_nothing(make):
