@@ -371,9 +371,7 @@ void hf_attempt_timeout(struct hf_exchange *x)
         hf_attempt_failed(x, HF_FAILURE_CONNECT);
     else if (waits_for_client(x))
         hf_attempt_progress(x);
-    else if (unsent(x) || !x->request_done)
-        hf_attempt_failed(x, HF_FAILURE_RESPONSE);
-    else if (s && hf_mono_before(now, x->response_by))
+    else if (s && !unsent(x) && x->request_done && hf_mono_before(now, x->response_by))
         try_timeout(x, s);
     else
         hf_attempt_failed(x, HF_FAILURE_RESPONSE);

@@ -127,10 +127,10 @@ static void the_second_turns_over_one_by_one(void **state)
     (void)state;
     for (int second = 0; second < 100; second++) {
         for (int i = 0; i < 10; i++)
-            hf_retry_budget_request(&b, at(second * 1000));
+            hf_retry_budget_request(&b, at(second * 1000L));
     }
     /* Ten a second for ten seconds: 100 requests, 20 retries, and the burst. */
-    assert_int_equal(take_all(&b, 1, at(99 * 1000)), 120);
+    assert_int_equal(take_all(&b, 1, at(99 * 1000L)), 120);
 }
 
 int main(void)

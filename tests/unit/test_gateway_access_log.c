@@ -161,7 +161,7 @@ static void the_unused_end_of_a_lap_is_not_written(void **state)
     (void)state;
     start(fd, 1);
     r = hf_access_log_ring(log_, 0);
-    for (size_t at = 0; at < 5 * RING; n++) {
+    for (size_t at = 0; at < (size_t)5 * RING; n++) {
         char *line;
         size_t size = 100 + 997 * (n % 7);
         while (!(line = hf_access_log_begin(r, 9000)))
