@@ -60,6 +60,22 @@ def descendants(pid):
     return found
 
 
+def running(*words):
+    """The processes whose command line has all these words."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/cmdline", encoding="utf-8", errors="replace") as file:
+                line = file.read().replace("\0", " ")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if all(word in line for word in words):
+            found.append(int(name))
+    return found
+
+
 def memory_kb(pid):
     """Resident memory that is the process's own."""
     with open(f"/proc/{pid}/status", encoding="ascii") as status:

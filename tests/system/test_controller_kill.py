@@ -11,7 +11,7 @@ import pytest
 
 from fleet import Fleet, no_request_executed_twice
 from holdfast import BINARY
-from processes import alive, wait_until
+from processes import alive, running, wait_until
 
 LINE = re.compile(r" info controller\[(\d+)\]: release app \S+ -> \S+: (?:(\w+), [\w-]+: )?([\w-]+): ")
 
@@ -145,7 +145,6 @@ def test_instances_of_a_dead_controller_do_not_multiply(make, tmp_path):
         holdfast.kill_role("controller")
         holdfast.wait_ready("app", 2)
     known = {i["pid"] for i in holdfast.instances("app") if i.get("pid")}
-    origins = [int(pid) for pid in subprocess.run(
-        ["pgrep", "-f", f"origin --port .*{holdfast.fleet.journal}"], stdout=subprocess.PIPE,
-        text=True, check=False).stdout.split()]
+    origins = running("origin --port ", str(holdfast.fleet.journal))
+    assert known <= set(origins)
     wait_until(lambda: {pid for pid in origins if alive(pid)} <= known, 20, "only known instances")
