@@ -92,13 +92,13 @@ static void keep_accepted(const struct hf_controller *c)
 int hf_controller_load(struct hf_controller *c, struct hf_error *e)
 {
     HF_AUTOFREE struct hf_config_errors *errors = hf_alloc(sizeof(*errors));
-    HF_AUTOFREE char *path = accepted_path(c);
+    HF_AUTOFREE char *copy = accepted_path(c);
     HF_AUTOTEXT struct hf_text text = {0};
     const char *file = c->handover->setup.config;
     struct hf_config *accepted = NULL, *config = NULL;
     int rc;
 
-    if (hf_config_load_copy(path, file, &accepted, errors)) /* the first controller of a run */
+    if (hf_config_load_copy(copy, file, &accepted, errors)) /* the first controller of a run */
         accepted = NULL;
     rc = hf_config_load(file, &config, errors);
     if (!rc && accepted)
