@@ -48,27 +48,55 @@ bool hf_board_drained(const struct hf_board *b, uint64_t generation, uint32_t en
     return acknowledged && in_flight == 0;
 }
 
+/* One worker's block of a live file; slot is HF_BOARD_SLOTS behind the last one. */
+struct block {
+    struct hf_live_view view;
+    uint32_t slot, worker;
+    bool alive;
+};
+
+/* Goes on to the first file from k->slot on that is laid out: also of a gateway that is gone. */
+static void open_file(const struct hf_board *b, struct block *k)
+{
+    for (k->worker = 0; k->slot < HF_BOARD_SLOTS; k->slot++) {
+        k->view = hf_board_live(b, k->slot);
+        k->alive = claimed(b, k->slot);
+        if (hf_live_check(k->view.live, &k->view.capacity))
+            return;
+    }
+}
+
+static struct block first_block(const struct hf_board *b)
+{
+    struct block k = {0};
+
+    open_file(b, &k);
+    return k;
+}
+
+static void next_block(const struct hf_board *b, struct block *k)
+{
+    if (++k->worker < k->view.capacity.workers)
+        return;
+    k->slot++;
+    open_file(b, k);
+}
+
 void hf_board_sum_endpoint(const struct hf_board *b, uint32_t endpoint_slot, uint32_t incarnation,
                            struct hf_endpoint_sum *ret)
 {
     memset(ret, 0, sizeof(*ret));
-    for (uint32_t slot = 0; slot < HF_BOARD_SLOTS; slot++) {
-        struct hf_live_view v = hf_board_live(b, slot);
-        bool alive = claimed(b, slot);
-        if (!hf_live_check(v.live, &v.capacity))
+    for (struct block k = first_block(b); k.slot < HF_BOARD_SLOTS; next_block(b, &k)) {
+        const struct hf_live_endpoint *ep = &hf_live_endpoints(&k.view, k.worker)[endpoint_slot];
+        if (load32(&ep->incarnation) != incarnation)
             continue;
-        for (uint32_t w = 0; w < v.capacity.workers; w++) {
-            const struct hf_live_endpoint *ep = &hf_live_endpoints(&v, w)[endpoint_slot];
-            if (load32(&ep->incarnation) != incarnation)
-                continue;
-            if (alive)
-                ret->in_flight += load32(&ep->in_flight);
-            ret->attempts += hf_count_get(&ep->attempts);
-            ret->failures += hf_count_get(&ep->failures);
-            ret->refused += hf_count_get(&ep->refused);
-            ret->timeouts += hf_count_get(&ep->timeouts);
-            ret->status_5xx += hf_count_get(&ep->status_5xx);
-        }
+        if (k.alive)
+            ret->in_flight += load32(&ep->in_flight);
+        ret->attempts += hf_count_get(&ep->attempts);
+        ret->failures += hf_count_get(&ep->failures);
+        ret->refused += hf_count_get(&ep->refused);
+        ret->timeouts += hf_count_get(&ep->timeouts);
+        ret->status_5xx += hf_count_get(&ep->status_5xx);
     }
 }
 
@@ -101,16 +129,10 @@ void hf_board_sum_second(const struct hf_board *b, uint32_t service_slot, uint32
                          int64_t second, struct hf_second_sum *ret)
 {
     memset(ret, 0, sizeof(*ret));
-    for (uint32_t slot = 0; slot < HF_BOARD_SLOTS; slot++) {
-        struct hf_live_view v = hf_board_live(b, slot);
-        bool alive = claimed(b, slot);
-        if (!hf_live_check(v.live, &v.capacity))
-            continue;
-        for (uint32_t w = 0; w < v.capacity.workers; w++) {
-            const struct hf_live_service *s = hf_live_service(&v, w, service_slot);
-            if (load32(&s->incarnation) == incarnation)
-                add_second(s, second, alive, ret);
-        }
+    for (struct block k = first_block(b); k.slot < HF_BOARD_SLOTS; next_block(b, &k)) {
+        const struct hf_live_service *s = hf_live_service(&k.view, k.worker, service_slot);
+        if (load32(&s->incarnation) == incarnation)
+            add_second(s, second, k.alive, ret);
     }
 }
 
@@ -137,15 +159,9 @@ void hf_board_sum_service(const struct hf_board *b, uint32_t service_slot, uint3
                           struct hf_service_sum *ret)
 {
     memset(ret, 0, sizeof(*ret));
-    for (uint32_t slot = 0; slot < HF_BOARD_SLOTS; slot++) {
-        struct hf_live_view v = hf_board_live(b, slot);
-        bool alive = claimed(b, slot);
-        if (!hf_live_check(v.live, &v.capacity))
-            continue;
-        for (uint32_t w = 0; w < v.capacity.workers; w++) {
-            const struct hf_live_service *s = hf_live_service(&v, w, service_slot);
-            if (load32(&s->incarnation) == incarnation)
-                add_service(s, alive, ret);
-        }
+    for (struct block k = first_block(b); k.slot < HF_BOARD_SLOTS; next_block(b, &k)) {
+        const struct hf_live_service *s = hf_live_service(&k.view, k.worker, service_slot);
+        if (load32(&s->incarnation) == incarnation)
+            add_service(s, k.alive, ret);
     }
 }
