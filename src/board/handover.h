@@ -17,7 +17,6 @@
 
 enum {
     HF_HANDOVER_FD = 3,
-    HF_LISTENERS_MAX = 16,
     HF_PATH_SIZE = 512, /* of every path in these structs, its NUL included */
     HF_STOP_MS_MAX = 24 * 3600 * 1000,
 };
@@ -34,7 +33,8 @@ struct hf_setup {
     uint32_t layout, size;
     struct hf_board_capacity capacity;
     uint32_t n_listeners;                       /* at least 1 */
-    struct hf_addr listeners[HF_LISTENERS_MAX]; /* in a hand-over: as bound, port 0 resolved */
+    struct hf_addr listeners[HF_LISTENERS_MAX]; /* as configured; the plan names them so */
+    struct hf_addr bound[HF_LISTENERS_MAX];     /* in a hand-over: with the ports that they got */
     struct hf_addr
         admin; /* the controller listens there; the keeper only finds out if it is free */
     char state[HF_PATH_SIZE];      /* absolute; the keeper makes it with mode 0700 */

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define HF_BOARD_MAGIC UINT64_C(0x31647261426648) /* "HfBoard1" less its last digit */
-#define HF_BOARD_LAYOUT 1u
+#define HF_BOARD_LAYOUT 2u
 
 enum {
     HF_BOARD_SLOTS = 32, /* gateway generations that can be alive at once */
@@ -14,6 +14,7 @@ enum {
     HF_BOARD_SERVICES_MAX = 1024,
     HF_BOARD_ENDPOINTS_MAX = 8192,
     HF_BOARD_ROUTES_MAX = 4096,
+    HF_LISTENERS_MAX = 16,
 };
 
 /* Fixed when the keeper makes the board; a configuration that exceeds one is refused. */

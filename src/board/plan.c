@@ -55,6 +55,18 @@ static bool network_valid(const struct hf_network *n)
            (n->base.family == HF_ADDR_IP6 && n->bits <= 128);
 }
 
+static int validate_listeners(const struct hf_plan_gateway *g, struct hf_error *e)
+{
+    if (g->n_listeners > HF_LISTENERS_MAX)
+        return hf_error_set(e, HF_ECORRUPT, "the plan has too many listeners");
+    for (uint32_t i = 0; i < g->n_listeners; i++) {
+        uint8_t family = g->listeners[i].address.family;
+        if (family != HF_ADDR_IP4 && family != HF_ADDR_IP6)
+            return hf_error_set(e, HF_ECORRUPT, "listener %u of the plan is not valid", i);
+    }
+    return 0;
+}
+
 static int validate_header(const struct hf_plan *p, size_t size, const struct hf_board_capacity *c,
                            struct hf_error *e)
 {
@@ -81,7 +93,7 @@ static int validate_header(const struct hf_plan *p, size_t size, const struct hf
         if (!network_valid(&p->gateway.trusted[i]))
             return hf_error_set(e, HF_ECORRUPT, "trusted network %u of the plan is not valid", i);
     }
-    return 0;
+    return validate_listeners(&p->gateway, e);
 }
 
 /* The endpoints of one service begin where those of the one before end. */

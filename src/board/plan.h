@@ -20,6 +20,19 @@ struct hf_plan_text {
     uint32_t at, n;
 };
 
+enum {
+    HF_LISTENER_TLS = 1,
+    HF_LISTENER_PROXY = 2, /* each connection begins with a PROXY protocol header */
+};
+
+/* How to deal with what comes in at a listening socket. A gateway accepts only where the plan has a
+ * listener of the socket's configured address. */
+struct hf_plan_listener {
+    struct hf_addr address; /* as configured */
+    uint8_t flags;
+    uint8_t zero[3];
+};
+
 /* Limits and timeouts towards clients. 0 in body: no limit. */
 struct hf_plan_gateway {
     uint64_t body;               /* bytes of a request's body */
@@ -32,6 +45,8 @@ struct hf_plan_gateway {
     uint32_t n_trusted;   /* trusted_proxies; at most HF_PLAN_TRUSTED */
 #define HF_PLAN_TRUSTED 32
     struct hf_network trusted[HF_PLAN_TRUSTED];
+    uint32_t n_listeners;
+    struct hf_plan_listener listeners[HF_LISTENERS_MAX];
 };
 
 struct hf_plan_service {

@@ -154,10 +154,13 @@ static struct hf_plan_gateway gateway_part(const struct hf_config *c)
         .drain_ms = ms(g->drain),
         .connections = g->limits.connections,
         .n_trusted = (uint32_t)g->n_trusted_proxies,
+        .n_listeners = (uint32_t)g->n_listen,
     };
 
     for (uint32_t i = 0; i < part.n_trusted; i++)
         part.trusted[i] = g->trusted_proxies[i];
+    for (uint32_t i = 0; i < part.n_listeners; i++)
+        part.listeners[i].address = g->listen[i].address;
     return part;
 }
 

@@ -87,8 +87,10 @@ static int prepare(const struct hf_handover *h, struct hf_error *e)
     gateway.live = hf_board_live(gateway.board, h->slot);
     gateway.snapshots = hf_snapshots_new(gateway.board);
     gateway.n_listeners = h->setup.n_listeners;
-    for (uint32_t i = 0; i < h->setup.n_listeners; i++)
+    for (uint32_t i = 0; i < h->setup.n_listeners; i++) {
         gateway.listener[i] = h->listener_fd[i];
+        gateway.listener_address[i] = h->setup.listeners[i];
+    }
     gateway.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (gateway.stop < 0)
         return hf_error_errno(e, HF_EIO, "cannot make an eventfd");

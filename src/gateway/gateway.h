@@ -15,5 +15,6 @@ struct hf_gateway {
     struct hf_access_log *log;
     uint32_t n_listeners;
     int listener[HF_LISTENERS_MAX];
+    struct hf_addr listener_address[HF_LISTENERS_MAX]; /* as configured */
     int stop; /* eventfd, never read: written once when the gateway shall leave */
 };

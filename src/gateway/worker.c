@@ -36,7 +36,7 @@ static void start_accepting(struct hf_worker *w)
 {
     for (uint32_t i = 0; i < w->gateway->n_listeners; i++) {
         struct hf_acceptor *a = &w->acceptors[i];
-        if (!a->watching)
+        if (a->wanted && !a->watching)
             a->watching = hf_loop_watch(w->loop, &a->watch, EPOLLIN | EPOLLEXCLUSIVE) == 0;
     }
 }
@@ -124,6 +124,27 @@ static void switch_services(struct hf_worker *w)
     }
 }
 
+/* Accepts where the plan says, and nowhere else. */
+static void switch_listeners(struct hf_worker *w)
+{
+    const struct hf_plan_gateway *g = hf_worker_limits(w);
+
+    for (uint32_t i = 0; i < w->gateway->n_listeners; i++) {
+        struct hf_acceptor *a = &w->acceptors[i];
+        a->wanted = false;
+        for (uint32_t j = 0; j < g->n_listeners && !a->wanted; j++) {
+            a->wanted = hf_addr_eq(&a->address, &g->listeners[j].address);
+            a->flags = g->listeners[j].flags;
+        }
+        if (!a->wanted && a->watching) {
+            hf_loop_unwatch(w->loop, &a->watch);
+            a->watching = false;
+        }
+    }
+    if (!w->leaving && !hf_timer_armed(&w->accept_again))
+        start_accepting(w);
+}
+
 /* Half of the descriptors are for clients, so that there is one for each request's endpoint. */
 static uint32_t clients_by_descriptors(const struct hf_gateway *g)
 {
@@ -141,7 +162,6 @@ static uint32_t clients_by_descriptors(const struct hf_gateway *g)
 static void switch_plan(struct hf_worker *w)
 {
     struct hf_snapshot *next = hf_snapshots_take(w->gateway->snapshots);
-    bool first = !w->snapshot;
 
     if (!next || next == w->snapshot) {
         hf_snapshot_unref(next);
@@ -155,8 +175,7 @@ static void switch_plan(struct hf_worker *w)
     for (uint32_t slot = 0; slot < w->gateway->live.capacity.services; slot++)
         hf_hold_switch(&w->services[slot]);
     atomic_store_explicit(&w->live->generation, next->generation, memory_order_release);
-    if (first && !w->leaving)
-        start_accepting(w);
+    switch_listeners(w);
 }
 
 /* ---- leaving ---- */
@@ -262,6 +281,7 @@ static int watch_all(struct hf_worker *w, struct hf_error *e)
     for (uint32_t i = 0; i < g->n_listeners; i++) {
         w->acceptors[i].watch = (struct hf_watch){.fd = g->listener[i], .on_event = on_acceptable};
         w->acceptors[i].worker = w;
+        w->acceptors[i].address = g->listener_address[i];
     }
     return 0;
 }

@@ -52,10 +52,14 @@ struct hf_worker_service {
     struct hf_timer tick;  /* while something is held: try again */
 };
 
+/* A listening socket, and how the present plan deals with it. */
 struct hf_acceptor {
     struct hf_watch watch;
     struct hf_worker *worker;
+    struct hf_addr address; /* as configured */
     bool watching;
+    bool wanted;   /* the plan has it */
+    uint8_t flags; /* HF_LISTENER_... */
 };
 
 struct hf_worker {

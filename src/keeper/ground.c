@@ -31,7 +31,7 @@ static int forget_accepted(const char *state, struct hf_error *e)
     return 0;
 }
 
-/* Writes the port that was chosen for port 0 back. */
+/* The address with the port that was chosen for port 0. */
 static int resolve_port(int fd, struct hf_addr *a, struct hf_error *e)
 {
     struct sockaddr_storage ss;
@@ -60,7 +60,7 @@ static int open_listeners(struct hf_ground *g, struct hf_error *e)
         if (fd < 0)
             return fd;
         g->listener_fd[i] = fd;
-        rc = resolve_port(fd, &g->setup.listeners[i], e);
+        rc = resolve_port(fd, &g->setup.bound[i], e);
         if (rc)
             return rc;
     }

@@ -399,7 +399,7 @@ static void on_greeting(struct hf_timer *t)
     }
     for (uint32_t i = 0; i < k->ground.setup.n_listeners; i++)
         n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "",
-                              hf_addr_format(&k->ground.setup.listeners[i], one));
+                              hf_addr_format(&k->ground.setup.bound[i], one));
     hf_info("serving on %s pid=%d after_ms=%lld", text, k->gateway.pid,
             (long long)hf_duration_ms(took));
 }

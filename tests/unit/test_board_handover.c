@@ -14,6 +14,7 @@ static struct hf_setup good_setup(void)
                          .capacity = {2, 4, 8, 8},
                          .n_listeners = 1,
                          .listeners = {{.family = HF_ADDR_IP4, .port = 8080}},
+                         .bound = {{.family = HF_ADDR_IP4, .port = 8080}},
                          .admin = {.family = HF_ADDR_IP4, .port = 8400},
                          .state = "/state",
                          .config = "/holdfast.yaml",

@@ -195,6 +195,14 @@ static void trusted_bits(struct hf_plan *p)
 {
     p->gateway.trusted[0].bits = 33;
 }
+static void too_many_listeners(struct hf_plan *p)
+{
+    p->gateway.n_listeners = HF_LISTENERS_MAX + 1;
+}
+static void listener_without_address(struct hf_plan *p)
+{
+    p->gateway.n_listeners = 1;
+}
 static void other_layout(struct hf_plan *p)
 {
     p->layout++;
@@ -226,7 +234,9 @@ static void every_wrong_field_is_refused(void **state)
                                                       more_than_capacity,
                                                       section_over_the_header,
                                                       too_many_trusted,
-                                                      trusted_bits};
+                                                      trusted_bits,
+                                                      too_many_listeners,
+                                                      listener_without_address};
 
     (void)state;
     for (size_t i = 0; i < HF_COUNT(spoil); i++) {
