@@ -19,6 +19,7 @@ enum {
     HF_HANDOVER_FD = 3,
     HF_PATH_SIZE = 512, /* of every path in these structs, its NUL included */
     HF_STOP_MS_MAX = 24 * 3600 * 1000,
+    HF_TLS_BYTES_MAX = 4 << 20, /* of a bundle */
 };
 
 /* In the state folder: the text of the configuration in force, for the next controller. */
@@ -52,8 +53,9 @@ struct hf_handover {
     uint32_t role;
     uint32_t slot; /* gateway: its claimed slot */
     int32_t keeper_pid;
-    int32_t keeper_fd;                     /* controller: SOCK_SEQPACKET to the keeper; else -1 */
-    int32_t access_log_fd;                 /* gateway: O_APPEND; -1: off */
+    int32_t keeper_fd;     /* SOCK_SEQPACKET to the keeper; a gateway's is its own */
+    int32_t tls_fd;        /* the bundle (net/tls_bundle.h) in force; -1: none */
+    int32_t access_log_fd; /* gateway: O_APPEND; -1: off */
     int32_t listener_fd[HF_LISTENERS_MAX]; /* gateway: listening sockets, setup.n_listeners */
     struct hf_board_fds board;
     struct hf_setup setup;
@@ -78,6 +80,8 @@ enum hf_keeper_message_type {
     HF_KEEPER_RELOAD,              /* keeper -> controller: SIGHUP came */
     HF_KEEPER_STOP_INSTANCES, /* keeper -> controller: the gateways are gone; stop, then exit */
     HF_KEEPER_STOP_LIMIT,     /* controller -> keeper: status: setup.stop_ms by the present file */
+    HF_KEEPER_TLS, /* controller -> keeper -> gateways: the descriptor of a new bundle comes with it
+                    */
 };
 
 /* Unused fields are 0. A message of another size or of an unknown type is ignored, and logged. */

@@ -11,11 +11,13 @@
 
 #include "base/log.h"
 #include "keeper/child.h"
+#include "keeper/courier.h"
 #include "keeper/ground.h"
 #include "keeper/mailbox.h"
 #include "keeper/restart.h"
 #include "keeper/watchdog.h"
 #include "net/loop.h"
+#include "net/pass.h"
 
 #define TICK hf_seconds(1)
 #define GREETING_POLL hf_ms(10) /* how often a starting gateway is asked whether it serves */
@@ -39,6 +41,8 @@ struct keeper {
     struct hf_mailbox mailbox;
     struct member gateway, controller;
     uint32_t slot; /* the gateway's */
+    struct hf_courier courier;
+    int tls_fd; /* the newest bundle of certificates; -1: there was none yet */
     struct hf_watchdog watchdog;
     enum phase phase;
     bool hurry, incomplete;
@@ -48,6 +52,7 @@ struct keeper {
 
 static void start_gateway(struct keeper *k);
 static void start_controller(struct keeper *k);
+static void receive_messages(struct keeper *k);
 
 /* The only writer of k->phase. */
 static void set_phase(struct keeper *k, enum phase phase, const char *why)
@@ -74,7 +79,8 @@ static void tell(struct keeper *k, enum hf_keeper_message_type type, uint32_t sl
 
 /* ---- starting ---- */
 
-static struct hf_handover handover_for(const struct keeper *k, enum hf_role role)
+/* keeper_fd: the child's end of its socket to the keeper. */
+static struct hf_handover handover_for(const struct keeper *k, enum hf_role role, int keeper_fd)
 {
     struct hf_handover h = {
         .magic = HF_BOARD_MAGIC,
@@ -82,14 +88,14 @@ static struct hf_handover handover_for(const struct keeper *k, enum hf_role role
         .size = sizeof(h),
         .role = role,
         .keeper_pid = getpid(),
-        .keeper_fd = -1,
+        .keeper_fd = keeper_fd,
+        .tls_fd = k->tls_fd,
         .access_log_fd = -1,
         .setup = k->ground.setup,
     };
 
     memset(h.listener_fd, -1, sizeof(h.listener_fd));
     if (role == HF_ROLE_CONTROLLER) {
-        h.keeper_fd = k->mailbox.controller_fd;
         h.board = hf_board_fds_for(k->ground.board, HF_BOARD_CONTROLLER, 0);
     } else {
         h.slot = k->slot;
@@ -114,10 +120,26 @@ static bool started(struct keeper *k, struct member *m, pid_t pid, const struct 
     return true;
 }
 
+/* The newest bundle goes with the hand-over, later ones by the courier. */
+static pid_t fork_gateway(struct keeper *k, struct hf_error *e)
+{
+    int fd, rc = hf_courier_init(&k->courier, &fd, e);
+    struct hf_handover h;
+    pid_t pid;
+
+    if (rc)
+        return rc;
+    h = handover_for(k, HF_ROLE_GATEWAY, fd);
+    pid = hf_child_start(&h, e);
+    close(fd);
+    if (pid < 0)
+        hf_courier_done(&k->courier);
+    return pid;
+}
+
 static void start_gateway(struct keeper *k)
 {
     struct hf_error e = {0};
-    struct hf_handover h;
     uint32_t slot;
     pid_t pid;
 
@@ -127,8 +149,7 @@ static void start_gateway(struct keeper *k)
         return;
     }
     k->slot = slot;
-    h = handover_for(k, HF_ROLE_GATEWAY);
-    pid = hf_child_start(&h, &e);
+    pid = fork_gateway(k, &e);
     if (!started(k, &k->gateway, pid, &e)) {
         hf_board_release(k->ground.board, slot);
         return;
@@ -142,10 +163,13 @@ static void start_gateway(struct keeper *k)
 
 static void start_controller(struct keeper *k)
 {
-    struct hf_handover h = handover_for(k, HF_ROLE_CONTROLLER);
     struct hf_error e = {0};
-    pid_t pid = hf_child_start(&h, &e);
+    struct hf_handover h;
+    pid_t pid;
 
+    receive_messages(k); /* the last words of the one before: the next gets what they changed */
+    h = handover_for(k, HF_ROLE_CONTROLLER, k->mailbox.controller_fd);
+    pid = hf_child_start(&h, &e);
     if (!started(k, &k->controller, pid, &e))
         return;
     hf_info("controller started pid=%d", pid);
@@ -271,6 +295,7 @@ static void gateway_ended(struct keeper *k, int status)
     pid_t pid = k->gateway.pid;
 
     hf_board_release(k->ground.board, k->slot);
+    hf_courier_done(&k->courier);
     tell(k, HF_KEEPER_GATEWAY_ENDED, k->slot, pid, status);
     hf_timer_stop(&k->greeting);
     if (k->phase == PHASE_SERVING) {
@@ -351,20 +376,40 @@ static void limit_stop(struct keeper *k, int32_t stop_ms)
     hf_info("a stop may take %s now", hf_duration_format(hf_ms(stop_ms), text, sizeof(text)));
 }
 
-static void on_message(struct hf_watch *w, uint32_t events)
+/* Held for gateways and controllers that start later, and brought to the one that runs. What is in
+ * it is not the keeper's to know; that nobody can change it any more is. */
+static void take_bundle(struct keeper *k, int fd)
 {
-    struct keeper *k = HF_CONTAINER(w, struct keeper, mailbox_watch);
-    struct hf_keeper_message message;
-    int rc;
+    if (k->tls_fd >= 0)
+        close(k->tls_fd);
+    k->tls_fd = fd;
+    hf_courier_bring(&k->courier, fd);
+}
 
-    (void)events;
-    while ((rc = hf_mailbox_receive(&k->mailbox, &message)) != HF_EAGAIN) {
+static void receive_messages(struct keeper *k)
+{
+    struct hf_keeper_message message;
+    int rc, fd = -1;
+
+    while ((rc = hf_mailbox_receive(&k->mailbox, &message, &fd)) != HF_EAGAIN) {
+        if (!rc && message.type == HF_KEEPER_TLS && hf_pass_sealed(fd, HF_TLS_BYTES_MAX)) {
+            take_bundle(k, fd);
+            continue;
+        }
         if (!rc && message.type == HF_KEEPER_STOP_LIMIT)
             limit_stop(k, message.status);
         else
             hf_warn("the controller sent what is no message to the keeper type=%u",
                     rc ? 0 : message.type);
+        if (!rc && fd >= 0)
+            close(fd);
     }
+}
+
+static void on_message(struct hf_watch *w, uint32_t events)
+{
+    (void)events;
+    receive_messages(HF_CONTAINER(w, struct keeper, mailbox_watch));
 }
 
 static void on_tick(struct hf_timer *t)
@@ -375,6 +420,7 @@ static void on_tick(struct hf_timer *t)
 
     hf_timer_after(k->loop, t, TICK);
     hf_mailbox_flush(&k->mailbox);
+    hf_courier_again(&k->courier, k->tls_fd);
     if (k->phase != PHASE_SERVING || !k->gateway.pid)
         return;
     silent = hf_watchdog_tick(&k->watchdog, &live);
@@ -474,6 +520,7 @@ int hf_keeper_run(const char *config, bool keep_instances)
     struct hf_error e = {0};
 
     hf_log_init("keeper", HF_LOG_INFO);
+    k->tls_fd = k->courier.fd = -1;
     k->gateway.name = "gateway";
     k->controller.name = "controller";
     if (open_keeper(k, config, keep_instances, &e)) {

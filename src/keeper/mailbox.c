@@ -1,15 +1,16 @@
 #include "keeper/mailbox.h"
 
-#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/pass.h"
+
 int hf_mailbox_init(struct hf_mailbox *m, struct hf_error *e)
 {
-    int pair[2];
+    int pair[2], rc = hf_pass_pair(pair, e);
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
-        return hf_error_errno(e, HF_EIO, "cannot make the socket to the controller");
+    if (rc)
+        return rc;
     *m = (struct hf_mailbox){.fd = pair[0], .controller_fd = pair[1]};
     return 0;
 }
@@ -50,18 +51,14 @@ void hf_mailbox_send(struct hf_mailbox *m, const struct hf_keeper_message *messa
         keep(m, message);
 }
 
-int hf_mailbox_receive(struct hf_mailbox *m, struct hf_keeper_message *ret)
+int hf_mailbox_receive(struct hf_mailbox *m, struct hf_keeper_message *ret, int *ret_fd)
 {
     struct hf_keeper_message message;
-    ssize_t n;
+    int rc = hf_pass_receive(m->fd, &message, sizeof(message), ret_fd);
 
-    do
-        n = recv(m->fd, &message, sizeof(message), MSG_TRUNC);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return HF_EAGAIN;
-    if (n != sizeof(message))
-        return HF_EINVAL;
-    *ret = message;
-    return 0;
+    if (rc == HF_EIO)
+        return HF_EAGAIN; /* the keeper holds both ends: neither is ever gone */
+    if (!rc)
+        *ret = message;
+    return rc;
 }

@@ -30,6 +30,7 @@ static struct hf_handover good_handover(void)
                             .role = HF_ROLE_GATEWAY,
                             .slot = 3,
                             .keeper_fd = -1,
+                            .tls_fd = -1,
                             .access_log_fd = -1,
                             .setup = good_setup()};
 

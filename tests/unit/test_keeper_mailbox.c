@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "keeper/mailbox.h"
+#include "net/pass.h"
 
 static struct hf_mailbox box;
 
@@ -91,18 +92,38 @@ static void a_message_of_another_size_is_none(void **state)
 {
     struct hf_keeper_message m = {.type = HF_KEEPER_STOP_LIMIT}, got = {0};
     char longer[sizeof(m) + 1] = {0};
+    int fd = -1;
 
     (void)state;
-    assert_int_equal(hf_mailbox_receive(&box, &got), HF_EAGAIN);
+    assert_int_equal(hf_mailbox_receive(&box, &got, &fd), HF_EAGAIN);
     assert_int_equal(send(box.controller_fd, &m, sizeof(m) - 1, 0), sizeof(m) - 1);
     assert_int_equal(send(box.controller_fd, longer, sizeof(longer), 0), sizeof(longer));
     assert_int_equal(send(box.controller_fd, &m, sizeof(m), 0), sizeof(m));
-    assert_int_equal(hf_mailbox_receive(&box, &got), HF_EINVAL);
-    assert_int_equal(hf_mailbox_receive(&box, &got), HF_EINVAL);
+    assert_int_equal(hf_mailbox_receive(&box, &got, &fd), HF_EINVAL);
+    assert_int_equal(hf_mailbox_receive(&box, &got, &fd), HF_EINVAL);
     assert_int_equal(got.type, 0);
-    assert_int_equal(hf_mailbox_receive(&box, &got), 0);
+    assert_int_equal(hf_mailbox_receive(&box, &got, &fd), 0);
     assert_int_equal(got.type, HF_KEEPER_STOP_LIMIT);
-    assert_int_equal(hf_mailbox_receive(&box, &got), HF_EAGAIN);
+    assert_int_equal(fd, -1);
+    assert_int_equal(hf_mailbox_receive(&box, &got, &fd), HF_EAGAIN);
+}
+
+static void a_descriptor_comes_with_its_message(void **state)
+{
+    struct hf_keeper_message m = {.type = HF_KEEPER_TLS}, got = {0};
+    int pair[2], fd = -1;
+    char byte;
+
+    (void)state;
+    assert_int_equal(pipe(pair), 0);
+    assert_int_equal(hf_pass_send(box.controller_fd, &m, sizeof(m), pair[0]), 0);
+    assert_int_equal(hf_mailbox_receive(&box, &got, &fd), 0);
+    assert_int_equal(got.type, HF_KEEPER_TLS);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    assert_int_equal(read(fd, &byte, 1), 1);
+    close(fd);
+    close(pair[0]);
+    close(pair[1]);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -114,6 +135,7 @@ int main(void)
         TEST(what_the_kernel_does_not_take_is_kept),
         TEST(the_oldest_of_the_kept_go_first),
         TEST(a_message_of_another_size_is_none),
+        TEST(a_descriptor_comes_with_its_message),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
