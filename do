@@ -16,7 +16,7 @@ readonly SYSTEM_PACKAGES=(python3-pytest python3-yaml strace)
 readonly FUZZ_PACKAGES=(clang libclang-rt-dev)
 readonly MODEL_PACKAGES=(spin)
 readonly LONG_PACKAGES=(clang debootstrap libclang-rt-dev valgrind)
-readonly BENCH_PACKAGES=(haproxy nginx)
+readonly BENCH_PACKAGES=(haproxy nghttp2-client nginx openssl)
 readonly LINT_PACKAGES=(clang clang-format clang-tidy cppcheck shellcheck libcmocka-dev)
 
 usage()

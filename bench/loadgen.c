@@ -1,5 +1,5 @@
-/* bench/loadgen.c - both ends of a proxy under measurement: N keep-alive clients in a closed loop,
- * and the origin that answers them through the proxy.
+/* bench/loadgen.c - both ends of a proxy under measurement: N clients in a closed loop, and the
+ * origin that answers them through the proxy.
  *
  * One thread that never sleeps while it measures, so that it is never what the proxy waits for:
  * meant to have a core to itself. Every response is checked for status, content-length and the
@@ -8,8 +8,14 @@
  * the very edges of the measured window. Prints one line of JSON.
  *
  * usage: loadgen --target PORT --origin PORT [--connections N] [--size BYTES] [--warmup S]
- * [--seconds S]
- *                [--requests N] [--core N] [--hold]
+ *                [--seconds S] [--requests N] [--core N] [--tls] [--fresh] [--idle] [--external]
+ *                [--hold]
+ * --tls: as loadgen_tls.h says.
+ * --fresh: a connection for each request, which says "connection: close"; the proxy ends it.
+ * --idle: each client sends one request and then keeps its connection; when all have, prints a line
+ * of JSON, and stays until stdin ends.
+ * --external: the clients are another program's, so it is the origin that counts requests, and it
+ * sleeps between them. Stays the origin until stdin ends.
  * --hold: only play the origin until a line comes on stdin: the schedstat files to sum,
  * space-separated. */
 #include <arpa/inet.h>
@@ -19,6 +25,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -31,7 +38,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_CONNECTIONS 4096u
+#include "loadgen_tls.h"
+
+#define MAX_CONNECTIONS 32768u
+#define IDLE_AT_ONCE 64u /* clients of --idle that are at work at the same time */
 #define MAX_BODY (16u << 20)
 #define MAX_SECONDS 600.0
 #define MAX_METERS 512u
@@ -43,13 +53,16 @@
 #define BUCKETS (64u << SUB_BITS)
 
 enum kind { STDIN, LISTENER, CLIENT, ORIGIN };
-enum phase { HOLD, WARM, MEASURE, DRAIN, DONE };
+enum phase { HOLD, WARM, MEASURE, DRAIN, IDLE, DONE };
 
 struct peer {
     struct peer *next, **at; /* accepted ones: in run.accepted_peers */
     enum kind kind;
     int fd;
-    bool connecting, waiting, closing; /* clients; closing: the response said connection: close */
+    bool connecting, shaking; /* clients: the TCP connection, the TLS session is under way */
+    bool waiting, closing;    /* has a request out; the response said connection: close */
+    bool whole;               /* --fresh: the response was, and the connection's end is to come */
+    SSL *tls;
     uint32_t head_used;
     uint64_t body_left; /* client: of the response; origin: not yet sent */
     int64_t sent_ns;
@@ -58,19 +71,23 @@ struct peer {
     char head[HEAD_BYTES];
 };
 
+struct core_ticks {
+    uint64_t total, idle, steal;
+};
+
 struct meters {
     int fds[MAX_METERS];
     int64_t last_ns[MAX_METERS];
     unsigned count, lost;
     int64_t cpu_ns;
-    uint64_t core_total, core_idle, core_steal;
+    struct core_ticks core, own; /* the subject's core; this program's */
 };
 
 static struct {
     unsigned target_port, origin_port, connections, core;
     uint64_t size, max_requests;
     double warmup, seconds;
-    bool hold;
+    bool hold, tls, fresh, idle, external;
 } options = {
     .connections = 64, .size = 200, .max_requests = 1000000000, .warmup = 0.5, .seconds = 2};
 
@@ -78,7 +95,9 @@ static struct {
     struct peer *clients, *accepted_peers;
     int epoll;
     enum phase phase;
-    unsigned waiting; /* clients that have a request out */
+    unsigned waiting;          /* clients that have a request out */
+    unsigned started, settled; /* of --idle's clients */
+    uint64_t served_before;    /* the window */
     uint64_t requests, total, errors, reconnects, served, accepted;
     int64_t started_ns, ended_ns, idle_ns;
     uint64_t latency[BUCKETS];
@@ -162,11 +181,11 @@ static void meters_open(char *paths)
     }
 }
 
-static void core_read(struct meters *m)
+static void core_read(unsigned core, struct core_ticks *ret)
 {
     static char text[16384];
     char label[24];
-    snprintf(label, sizeof label, "\ncpu%u ", options.core);
+    snprintf(label, sizeof label, "\ncpu%u ", core);
     int fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     if (n < 0)
@@ -182,9 +201,9 @@ static void core_read(struct meters *m)
         errno = ENOENT;
         die("the core's line in /proc/stat");
     }
-    m->core_total = v[0] + v[1] + v[2] + v[3] + v[4] + v[5] + v[6] + v[7];
-    m->core_idle = v[3] + v[4];
-    m->core_steal = v[7];
+    ret->total = v[0] + v[1] + v[2] + v[3] + v[4] + v[5] + v[6] + v[7];
+    ret->idle = v[3] + v[4];
+    ret->steal = v[7];
 }
 
 /* A task that has ended cannot be read any more: what it took since the last reading is lost, and
@@ -204,7 +223,8 @@ static void meters_read(struct meters *m)
         }
         m->cpu_ns += m->last_ns[i];
     }
-    core_read(m);
+    core_read(options.core, &m->core);
+    core_read((unsigned)sched_getcpu(), &m->own);
 }
 
 static void window_begin(void)
@@ -212,6 +232,7 @@ static void window_begin(void)
     meters_read(&run.meters);
     run.started_ns = now_ns();
     run.idle_ns = 0;
+    run.served_before = run.served;
     run.phase = MEASURE;
 }
 
@@ -222,12 +243,17 @@ static void window_end(void)
     run.ended_ns = now_ns();
     meters_read(&run.meters);
     run.cpu_ns = run.meters.cpu_ns - then.cpu_ns;
-    uint64_t ticks = run.meters.core_total - then.core_total;
+    uint64_t ticks = run.meters.core.total - then.core.total;
     if (ticks > 0) {
-        run.busy = 1 - (double)(run.meters.core_idle - then.core_idle) / (double)ticks;
-        run.steal = (double)(run.meters.core_steal - then.core_steal) / (double)ticks;
+        run.busy = 1 - (double)(run.meters.core.idle - then.core.idle) / (double)ticks;
+        run.steal = (double)(run.meters.core.steal - then.core.steal) / (double)ticks;
     }
     run.spare = (double)run.idle_ns / (double)(run.ended_ns - run.started_ns);
+    ticks = run.meters.own.total - then.own.total;
+    if (options.external) {
+        run.spare = (double)(run.meters.own.idle - then.own.idle) / (double)(ticks ? ticks : 1);
+        run.requests = run.served - run.served_before;
+    }
     run.phase = DRAIN;
 }
 
@@ -267,6 +293,8 @@ static void client_connect(struct peer *p)
     if (connect(p->fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS)
         die("connect");
     watch(EPOLL_CTL_ADD, p, EPOLLOUT);
+    if (options.tls && (p->tls = tls_new(p->fd, "bench.example")) == NULL)
+        die("memory");
 }
 
 static void client_send(struct peer *p)
@@ -277,7 +305,9 @@ static void client_send(struct peer *p)
     p->head_used = 0;
     p->body_left = 0;
     p->closing = false;
-    if (send(p->fd, request, request_length, MSG_NOSIGNAL) != (ssize_t)request_length)
+    ssize_t n = p->tls ? tls_send(p->tls, request, request_length)
+                       : send(p->fd, request, request_length, MSG_NOSIGNAL);
+    if (n != (ssize_t)request_length)
         failed("request not sent whole: %s", strerror(errno));
     p->waiting = true;
     run.waiting++;
@@ -294,6 +324,8 @@ static void client_stop_waiting(struct peer *p)
 static void client_again(struct peer *p)
 {
     client_stop_waiting(p);
+    SSL_free(p->tls);
+    p->tls = NULL;
     close(p->fd);
     run.reconnects++;
     if (run.errors > MAX_ERRORS) {
@@ -306,6 +338,20 @@ static void client_again(struct peer *p)
         p->fd = -1;
 }
 
+/* --idle: the next one's turn; the last one's is said. */
+static void client_settled(void)
+{
+    run.settled++;
+    if (run.started < options.connections)
+        client_connect(&run.clients[run.started++]);
+    if (run.settled < options.connections)
+        return;
+    printf("{\"settled\": %u, \"errors\": %" PRIu64 ", \"first_error\": \"%s\"}\n", run.settled,
+           run.errors, run.first_error);
+    fflush(stdout);
+    run.phase = IDLE;
+}
+
 static void client_done(struct peer *p)
 {
     client_stop_waiting(p);
@@ -316,7 +362,11 @@ static void client_done(struct peer *p)
         if (run.requests >= options.max_requests)
             window_end();
     }
-    if (p->closing)
+    if (options.idle)
+        client_settled();
+    else if (options.fresh)
+        p->whole = true;
+    else if (p->closing)
         client_again(p);
     else
         client_send(p);
@@ -346,20 +396,40 @@ static bool client_head(struct peer *p, const char *head_end)
     return true;
 }
 
-/* Body bytes are counted and dropped in the kernel (MSG_TRUNC): the client needs no copy of them.
- */
-static void client_read(struct peer *p)
+/* Body bytes are counted and dropped; without TLS in the kernel (MSG_TRUNC), for no copy of them is
+ * needed. */
+static ssize_t client_receive(struct peer *p)
+{
+    static char body[64u << 10];
+    bool in_body = p->body_left > 0;
+    char *to = in_body ? body : p->head + p->head_used;
+    size_t most = in_body ? p->body_left : HEAD_BYTES - p->head_used;
+
+    if (p->tls)
+        return tls_recv(p->tls, to, in_body && most > sizeof body ? sizeof body : most);
+    return recv(p->fd, in_body ? NULL : to, most, in_body ? MSG_TRUNC : 0);
+}
+
+/* What an end of the connection, or bytes while none are due, mean. */
+static void client_unasked(struct peer *p, ssize_t n)
+{
+    if (n > 0)
+        failed("bytes that nobody asked for");
+    else if (p->waiting || options.idle || (p->whole && n < 0))
+        failed("connection lost, %s", p->waiting ? "with a request out" : "not closed");
+    client_again(p);
+}
+
+/* Returns whether there may be more at once. */
+static bool client_read(struct peer *p)
 {
     bool in_body = p->body_left > 0;
-    ssize_t n = in_body ? recv(p->fd, NULL, p->body_left, MSG_TRUNC)
-                        : recv(p->fd, p->head + p->head_used, HEAD_BYTES - p->head_used, 0);
+    ssize_t n = client_receive(p);
     if (n < 0 && errno == EAGAIN)
-        return;
+        return false;
     if (n <= 0 || !p->waiting) {
-        if (p->waiting || n > 0)
-            failed(n > 0 ? "bytes that nobody asked for" : "connection lost with a request out");
-        client_again(p);
-        return;
+        client_unasked(p, n);
+        return false;
     }
     if (in_body) {
         p->body_left -= (uint64_t)n;
@@ -367,32 +437,54 @@ static void client_read(struct peer *p)
         p->head_used += (uint32_t)n;
         char *end = memmem(p->head, p->head_used, "\r\n\r\n", 4);
         if (end == NULL && p->head_used < HEAD_BYTES)
-            return;
+            return true;
         if (end == NULL)
             failed("response head over %u bytes", HEAD_BYTES);
         if (end == NULL || !client_head(p, end + 4)) {
             client_again(p);
-            return;
+            return false;
         }
     }
     if (p->body_left == 0)
         client_done(p);
+    return true;
 }
 
-static void client_event(struct peer *p, uint32_t events)
+static void client_connected(struct peer *p, uint32_t events)
 {
-    if (!p->connecting) {
-        client_read(p);
-        return;
-    }
     if (events & (EPOLLERR | EPOLLHUP)) {
         failed("connection refused or reset");
         client_again(p);
         return;
     }
     p->connecting = false;
+    p->shaking = p->tls != NULL;
     watch(EPOLL_CTL_MOD, p, EPOLLIN);
-    client_send(p);
+    if (!p->shaking)
+        client_send(p);
+}
+
+static void client_shake(struct peer *p)
+{
+    int done = tls_handshake(p->tls);
+    if (done < 0) {
+        failed("TLS handshake refused");
+        client_again(p);
+    } else if (done > 0) {
+        p->shaking = false;
+        client_send(p);
+    }
+}
+
+static void client_event(struct peer *p, uint32_t events)
+{
+    if (p->connecting)
+        client_connected(p, events);
+    if (p->shaking)
+        client_shake(p);
+    else if (!p->connecting)
+        while (client_read(p) && p->tls && !p->connecting && SSL_has_pending(p->tls))
+            ;
 }
 
 static void origin_close(struct peer *p)
@@ -488,8 +580,8 @@ static void messages_build(void)
                                       "GET /bench/item?size=%" PRIu64 " HTTP/1.1\r\n"
                                       "Host: bench.example\r\n"
                                       "User-Agent: loadgen\r\n"
-                                      "Accept: */*\r\n\r\n",
-                                      options.size);
+                                      "Accept: */*\r\n%s\r\n",
+                                      options.size, options.fresh ? "Connection: close\r\n" : "");
     ready_length = (size_t)snprintf(ready_answer, sizeof ready_answer,
                                     "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n");
     answer = malloc(options.size + 256);
@@ -505,64 +597,34 @@ static void messages_build(void)
 
 static void clients_start(struct peer *clients)
 {
-    for (unsigned i = 0; i < options.connections; i++)
-        client_connect(&clients[i]);
-    run.phase = WARM;
+    unsigned first = options.connections;
+    if (options.idle && first > IDLE_AT_ONCE)
+        first = IDLE_AT_ONCE;
+    for (run.started = 0; !options.external && run.started < first; run.started++)
+        client_connect(&clients[run.started]);
+    run.phase = options.idle ? HOLD : WARM;
     run.started_ns = now_ns();
 }
 
-static void hold_ended(struct peer *p, struct peer *clients)
+/* A line with the schedstat files begins the run. Later only the end comes. */
+static void standard_input(struct peer *p, struct peer *clients)
 {
     static char paths[MAX_METERS * 64];
     size_t used = 0;
     ssize_t n;
-    epoll_ctl(run.epoll, EPOLL_CTL_DEL, p->fd, NULL);
+    if (run.phase != HOLD || run.started > 0) {
+        run.phase = DONE;
+        return;
+    }
     while (used < sizeof paths - 1 && memchr(paths, '\n', used) == NULL &&
            (n = read(p->fd, paths + used, sizeof paths - 1 - used)) > 0)
         used += (size_t)n;
     if (memchr(paths, '\n', used) == NULL) /* whoever started it has gone, or speaks nonsense */
         exit(2);
+    if (!options.idle && !options.external)
+        epoll_ctl(run.epoll, EPOLL_CTL_DEL, p->fd, NULL);
     meters_open(paths);
     clients_start(clients);
-}
-
-static void phase_step(int64_t now)
-{
-    if (run.phase == WARM && now - run.started_ns >= (int64_t)(options.warmup * 1e9))
-        window_begin();
-    else if (run.phase == MEASURE && now - run.started_ns >= (int64_t)(options.seconds * 1e9))
-        window_end();
-    else if (run.phase == DRAIN && (run.waiting == 0 || now - run.ended_ns > DRAIN_NS))
-        run.phase = DONE;
-}
-
-static void loop(struct peer *clients)
-{
-    static struct epoll_event events[EVENTS];
-    int64_t now = now_ns();
-    while (run.phase != DONE) {
-        int n = epoll_wait(run.epoll, events, EVENTS, run.phase == HOLD ? -1 : 0);
-        if (n < 0 && errno != EINTR)
-            die("epoll_wait");
-        for (int i = 0; i < n; i++) {
-            struct peer *p = events[i].data.ptr;
-            if (p->kind == CLIENT)
-                client_event(p, events[i].events);
-            else if (p->kind == LISTENER)
-                listener_accept(p);
-            else if (p->kind == STDIN)
-                hold_ended(p, clients);
-            else if (p->body_left > 0 && (events[i].events & EPOLLOUT))
-                origin_send(p);
-            else
-                origin_read(p);
-        }
-        int64_t then = now;
-        now = now_ns();
-        if (n <= 0)
-            run.idle_ns += now - then;
-        phase_step(now);
-    }
 }
 
 static void report(void)
@@ -578,6 +640,59 @@ static void report(void)
            percentile_us(0.5), percentile_us(0.99), run.total, run.served, run.reconnects,
            run.accepted, run.cpu_ns, run.busy, run.steal, run.spare, run.meters.lost,
            run.first_error);
+    fflush(stdout);
+}
+
+/* The end of an external run is said at once; the origin stays as long as the clients do. */
+static void phase_step(int64_t now)
+{
+    if (run.phase == WARM && now - run.started_ns >= (int64_t)(options.warmup * 1e9)) {
+        window_begin();
+    } else if (run.phase == MEASURE && now - run.started_ns >= (int64_t)(options.seconds * 1e9)) {
+        window_end();
+        if (options.external) {
+            report();
+            run.phase = IDLE;
+        }
+    } else if (run.phase == DRAIN && (run.waiting == 0 || now - run.ended_ns > DRAIN_NS)) {
+        run.phase = DONE;
+    }
+}
+
+static int wait_ms(void)
+{
+    if (run.phase == IDLE || (run.phase == HOLD && run.started == 0))
+        return -1;
+    return options.external ? 1 : 0;
+}
+
+static void loop(struct peer *clients)
+{
+    static struct epoll_event events[EVENTS];
+    int64_t now = now_ns();
+    while (run.phase != DONE) {
+        int n = epoll_wait(run.epoll, events, EVENTS, wait_ms());
+        if (n < 0 && errno != EINTR)
+            die("epoll_wait");
+        for (int i = 0; i < n; i++) {
+            struct peer *p = events[i].data.ptr;
+            if (p->kind == CLIENT)
+                client_event(p, events[i].events);
+            else if (p->kind == LISTENER)
+                listener_accept(p);
+            else if (p->kind == STDIN)
+                standard_input(p, clients);
+            else if (p->body_left > 0 && (events[i].events & EPOLLOUT))
+                origin_send(p);
+            else
+                origin_read(p);
+        }
+        int64_t then = now;
+        now = now_ns();
+        if (n <= 0)
+            run.idle_ns += now - then;
+        phase_step(now);
+    }
 }
 
 static double number(const char *name, const char *text, double low, double high)
@@ -592,13 +707,23 @@ static double number(const char *name, const char *text, double low, double high
     return value;
 }
 
+static void usage(void)
+{
+    fprintf(stderr, "usage: loadgen --target PORT --origin PORT [--connections N] [--size BYTES] "
+                    "[--warmup S] [--seconds S] [--requests N] [--core N] [--tls] [--fresh] "
+                    "[--idle] [--external] [--hold]\n");
+    exit(2);
+}
+
 static void options_read(int argc, char **argv)
 {
     static const struct option table[] = {{"target", 1, NULL, 't'},      {"origin", 1, NULL, 'o'},
                                           {"connections", 1, NULL, 'c'}, {"size", 1, NULL, 's'},
                                           {"warmup", 1, NULL, 'w'},      {"seconds", 1, NULL, 'd'},
                                           {"requests", 1, NULL, 'r'},    {"core", 1, NULL, 'p'},
-                                          {"hold", 0, NULL, 'h'},        {0}};
+                                          {"hold", 0, NULL, 'h'},        {"tls", 0, NULL, 'T'},
+                                          {"fresh", 0, NULL, 'F'},       {"idle", 0, NULL, 'I'},
+                                          {"external", 0, NULL, 'E'},    {0}};
     for (int c, i; (c = getopt_long(argc, argv, "", table, &i)) != -1;) {
         if (c == 't')
             options.target_port = (unsigned)number("target", optarg, 1, 65535);
@@ -618,33 +743,39 @@ static void options_read(int argc, char **argv)
             options.core = (unsigned)number("core", optarg, 0, 4095);
         else if (c == 'h')
             options.hold = true;
+        else if (c == 'T')
+            options.tls = true;
+        else if (c == 'F')
+            options.fresh = true;
+        else if (c == 'I')
+            options.idle = true;
+        else if (c == 'E')
+            options.external = true;
         else
-            exit(2);
+            usage();
     }
-    if (options.target_port == 0 || options.origin_port == 0 || optind != argc) {
-        fprintf(stderr,
-                "usage: loadgen --target PORT --origin PORT [--connections N] [--size BYTES]"
-                " [--warmup S] [--seconds S] [--requests N] [--core N] [--hold]\n");
-        exit(2);
-    }
+    if (options.target_port == 0 || options.origin_port == 0 || optind != argc ||
+        options.idle + options.fresh + options.external > 1)
+        usage();
 }
 
 int main(int argc, char **argv)
 {
-    static struct peer listener, standard_input = {.kind = STDIN, .fd = STDIN_FILENO};
+    static struct peer listener, input = {.kind = STDIN, .fd = STDIN_FILENO};
     options_read(argc, argv);
     signal(SIGPIPE, SIG_IGN);
     run.clients = calloc(options.connections, sizeof *run.clients);
     run.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (run.clients == NULL || run.epoll < 0)
+    if (run.clients == NULL || run.epoll < 0 || (options.tls && !tls_setup()))
         die("start");
     messages_build();
     listener_open(&listener);
     if (options.hold)
-        watch(EPOLL_CTL_ADD, &standard_input, EPOLLIN);
+        watch(EPOLL_CTL_ADD, &input, EPOLLIN);
     else
         clients_start(run.clients);
     loop(run.clients);
-    report();
+    if (!options.external && !options.idle)
+        report();
     return 0;
 }

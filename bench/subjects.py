@@ -2,12 +2,15 @@
 
 All are asked for the same work: keep-alive to clients and to the origin, x-forwarded-for, -proto, -host and
 x-request-id added, and (log on) one buffered JSON line a request with the fields of FIELDS. What is set
-besides is what makes nginx and HAProxy faster here; holdfast runs at its shipped defaults with one worker.
+besides is what makes nginx and HAProxy faster here; holdfast runs at its shipped defaults but for the number of
+workers and what the case asks for. With TLS all have the same certificate and offer HTTP/2 and HTTP/1.1.
 """
 
 import os
 import shutil
 import subprocess
+
+import measure
 
 FIELDS = ["time", "reqId", "method", "host", "url", "status", "bytes", "responseTime", "service", "version",
           "instance", "node", "retries", "outcome"]
@@ -32,36 +35,52 @@ def _json_line(values):
     return "{" + ", ".join(f'"{f}": ' + (values[f] if f in bare else f'"{values[f]}"') for f in FIELDS) + "}"
 
 
+def _most_clients(case):
+    """The limit that a subject is given; with many idle connections, what the limit on files has room for."""
+    return measure.idle_connections() + 64 if case.load == "idle" else 4096
+
+
 def _write(path, text):
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
 
 
-class Nginx:
-    """Master and one worker. The upstream pool holds every connection, and nothing closes one."""
+class Subject:
+    """peer: ratios are to the better one of these. floor: does less than is asked for, see fits()."""
 
-    name, peer, floor = "nginx", True, False
+    peer = floor = False
+
+    def fits(self, case):
+        """Can it do what the case asks for?"""
+        return True
+
+
+class Nginx(Subject):
+    """Master and workers. The upstream pool holds every connection, and nothing closes one."""
+
+    name, peer = "nginx", True
 
     def __init__(self, options):
         self.path = _found("nginx", "nginx-light")
         text = subprocess.run([self.path, "-v"], capture_output=True, text=True, check=True).stderr
         self.version = text.strip().rsplit("/", 1)[-1].split()[0]
+        self.certificate = options.certificate
 
-    def prepare(self, folder, ports, log):
+    def prepare(self, folder, ports, case):
         values = dict(time="$msec", reqId="$request_id", method="$request_method", host="$host", url="$request_uri",
                       status="$status", bytes="$body_bytes_sent", responseTime="$request_time", service="origin",
                       version="1", instance="$upstream_addr", node="a", retries="0", outcome="$upstream_status")
         line = _json_line(values)
-        access = f"access_log {folder}/access.log line buffer=64k flush=1s" if log else "access_log off"
+        access = f"access_log {folder}/access.log line buffer=64k flush=1s" if case.log else "access_log off"
         user = "user root;" if os.geteuid() == 0 else ""
+        tls = f"ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {self.certificate}/cert.pem; ssl_certificate_key {self.certificate}/key.pem;"
         _write(f"{folder}/nginx.conf", f"""\
 {user}
 daemon off;
-worker_processes 1;
+worker_processes {case.workers};
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
-worker_rlimit_nofile 8192;
-events {{ worker_connections 4096; use epoll; multi_accept on; }}
+events {{ worker_connections {16384 if case.load == "idle" else 4096}; use epoll; multi_accept on; }}
 http {{
     log_format line escape=json '{line}';
     {access};
@@ -80,7 +99,8 @@ http {{
         keepalive_timeout 1h;
     }}
     server {{
-        listen 127.0.0.1:{ports.listen} backlog=4096;
+        listen 127.0.0.1:{ports.listen} backlog=4096{" ssl http2" if case.tls else ""};
+        {tls if case.tls else ""}
         location / {{
             proxy_pass http://origin;
             proxy_http_version 1.1;
@@ -101,30 +121,32 @@ http {{
         return [self.path, "-p", folder, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
 
 
-class Haproxy:
-    """One process, one thread. Its log goes to a ring that is a mapped file: no system call a line."""
+class Haproxy(Subject):
+    """One process, a thread for each worker. Its log goes to a ring that is a mapped file: no system call a line."""
 
-    name, peer, floor = "haproxy", True, False
+    name, peer = "haproxy", True
 
     def __init__(self, options):
         self.path = _found("haproxy", "haproxy")
         text = subprocess.run([self.path, "-v"], capture_output=True, text=True, check=True).stdout
         self.version = text.split()[2].split("-")[0]
+        self.certificate = options.certificate
 
-    def prepare(self, folder, ports, log):
+    def prepare(self, folder, ports, case):
         values = dict(time="%Ts.%ms", reqId="%ID", method="%HM", host="%[var(txn.host)]", url="%HU", status="%ST",
                       bytes="%B", responseTime="%Ta", service="%b", version="1", instance="%si:%sp", node="a",
                       retries="%rc", outcome="%tsc")
         line = "%{+E}o" + _json_line(values).replace("\\", "\\\\").replace('"', '\\"').replace(" ", "\\ ")
         ring = f"ring access\n    format raw\n    maxlen 1200\n    size 16777216\n    backing-file {folder}/access.log\n"
+        tls = f" ssl crt {self.certificate}/both.pem alpn h2,http/1.1" if case.tls else ""
         _write(f"{folder}/haproxy.cfg", f"""\
 global
-    nbthread 1
-    maxconn 4096
+    nbthread {case.workers}
+    maxconn {_most_clients(case)}
     tune.pool-low-fd-ratio 90
     tune.pool-high-fd-ratio 95
     tune.pipesize 262144
-{ring if log else ""}
+{ring if case.log else ""}
 defaults
     mode http
     option http-keep-alive
@@ -133,16 +155,16 @@ defaults
     timeout client 1h
     timeout server 1h
     timeout http-keep-alive 1h
-    option splice-response
+    {"" if case.load == "idle" else "option splice-response"}
 frontend web
-    bind 127.0.0.1:{ports.listen} backlog 4096
-    {"log ring@access local0" if log else "no log"}
+    bind 127.0.0.1:{ports.listen} backlog 4096{tls}
+    {"log ring@access local0" if case.log else "no log"}
     log-format {line}
     unique-id-format %[uuid()]
     unique-id-header x-request-id
     option forwardfor
     http-request set-var(txn.host) req.hdr(host)
-    http-request set-header x-forwarded-proto http
+    http-request set-header x-forwarded-proto {"https" if case.tls else "http"}
     http-request set-header x-forwarded-host %[var(txn.host)]
     default_backend origin
 backend origin
@@ -151,10 +173,10 @@ backend origin
         return [self.path, "-db", "-f", f"{folder}/haproxy.cfg"]
 
 
-class Holdfast:
+class Holdfast(Subject):
     """Keeper, gateway and controller, with everything at its default but the number of workers."""
 
-    name, peer, floor = "holdfast", False, False
+    name = "holdfast"
 
     def __init__(self, options):
         self.path = os.path.abspath(options.holdfast)
@@ -164,15 +186,19 @@ class Holdfast:
         if answer.returncode != 0 or not answer.stdout.strip():
             raise Missing(f"{options.holdfast} version failed: {answer.stderr.strip()}")
         self.version = answer.stdout.split()[1 if len(answer.stdout.split()) > 1 else 0]
+        self.certificate = options.certificate
 
-    def prepare(self, folder, ports, log):
+    def prepare(self, folder, ports, case):
+        tls = f", tls: {{ certificate: {self.certificate}/cert.pem, key: {self.certificate}/key.pem }}"
+        idle = f"limits: {{ connections: {_most_clients(case)} }}\n  timeout: {{ idle: 1h }}"
         _write(f"{folder}/holdfast.yaml", f"""\
 state: ./state
 admin: {{ listen: "127.0.0.1:{ports.admin}" }}
 gateway:
-  listen: ["127.0.0.1:{ports.listen}"]
-  workers: 1
-  access_log: {"./access.log" if log else "off"}
+  listen: [{{ address: "127.0.0.1:{ports.listen}"{tls if case.tls else ""} }}]
+  workers: {case.workers}
+  access_log: {"./access.log" if case.log else "off"}
+  {idle if case.load == "idle" else ""}
 services:
   origin:
     route: [{{ path: / }}]
@@ -182,19 +208,21 @@ services:
         return [self.path, "run", "-c", f"{folder}/holdfast.yaml"]
 
 
-class Forwarder:
+class Forwarder(Subject):
     """The floor: copies bytes, knows no HTTP, adds no header, logs nothing."""
 
-    name, peer, floor, version = "forwarder", False, True, "(a plain TCP forwarder)"
+    name, floor, version = "forwarder", True, "(a plain TCP forwarder)"
 
     def __init__(self, options):
         self.path = os.path.join(os.path.dirname(os.path.abspath(options.loadgen)), "forwarder")
         if not os.access(self.path, os.X_OK):
             raise Missing(f"{self.path} is not there: it is built beside the load generator")
 
-    def prepare(self, folder, ports, log):
+    def fits(self, case):
+        return case.load == "keep" and not case.tls and case.workers == 1
+
+    def prepare(self, folder, ports, case):
         return [self.path, str(ports.listen), str(ports.origin)]
 
 
 ALL = {subject.name: subject for subject in (Holdfast, Nginx, Haproxy, Forwarder)}
-DEFAULT = [subject.name for subject in ALL.values() if not subject.floor]
