@@ -1,4 +1,4 @@
-/* One binary: the commands for people, and the roles in which the keeper starts it again. */
+/* The commands for people, and the roles in which the keeper starts this program again. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -9,36 +9,22 @@
 #include "config/config.h"
 #include "config/setup.h"
 #include "controller/controller.h"
-#include "gateway/gateway.h"
 #include "keeper/keeper.h"
 
-static int with_handover(const char *process, int (*role)(const struct hf_handover *))
+static int controller_role(int argc, char **argv)
 {
     struct hf_handover h;
     struct hf_error e;
 
-    hf_log_init(process, HF_LOG_INFO);
-    if (hf_handover_read(&h, &e)) {
-        fprintf(stderr, "holdfast: %s\n", e.text);
-        return 2;
-    }
-    return role(&h);
-}
-
-static int gateway_role(int argc, char **argv)
-{
-    (void)argc;
-    (void)argv;
-    prctl(PR_SET_NAME, "hf-gateway");
-    return with_handover("gateway", hf_gateway_main);
-}
-
-static int controller_role(int argc, char **argv)
-{
     (void)argc;
     (void)argv;
     prctl(PR_SET_NAME, "hf-controller");
-    return with_handover("controller", hf_controller_main);
+    hf_log_init("controller", HF_LOG_INFO);
+    if (hf_handover_read(hf_build, &h, &e)) {
+        fprintf(stderr, "holdfast: %s\n", e.text);
+        return 2;
+    }
+    return hf_controller_main(&h);
 }
 
 static int write_setup(const struct hf_config *config)
@@ -76,7 +62,6 @@ static const struct {
     const char *argv0;
     int (*main)(int argc, char **argv);
 } roles[] = {
-    {HF_ROLE_NAME_GATEWAY, gateway_role},
     {HF_ROLE_NAME_CONTROLLER, controller_role},
     {HF_ROLE_NAME_SETUP, setup_role},
 };

@@ -1,6 +1,7 @@
 #include "board/handover.h"
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -62,14 +63,18 @@ static void close_on_exec(int fd)
     fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-int hf_handover_read(struct hf_handover *ret, struct hf_error *e)
+int hf_handover_read(const char *build, struct hf_handover *ret, struct hf_error *e)
 {
     struct hf_handover h;
     ssize_t n = pread(HF_HANDOVER_FD, &h, sizeof(h), 0);
+    size_t known = offsetof(struct hf_handover, role); /* the same in every build */
 
-    if (n != sizeof(h) || h.magic != HF_BOARD_MAGIC || h.layout != HF_BOARD_LAYOUT ||
-        h.size != sizeof(h))
+    if (n < (ssize_t)known || h.magic != HF_BOARD_MAGIC)
         return hf_error_set(e, HF_ECORRUPT, "this process was not started by a holdfast keeper");
+    if (n != sizeof(h) || h.layout != HF_BOARD_LAYOUT || h.size != sizeof(h) ||
+        strncmp(h.build, build, sizeof(h.build)) != 0)
+        return hf_error_set(e, HF_EREFUSED, "the keeper means to start build %.*s, this is %s",
+                            HF_BUILD_SIZE - 1, h.build, build);
     if (hf_setup_check(&h.setup, e))
         return HF_ECORRUPT;
     if (h.slot >= HF_BOARD_SLOTS)

@@ -14,13 +14,19 @@
 #define HF_ROLE_NAME_SETUP "holdfast: setup"
 #define HF_ROLE_NAME_CONTROLLER "holdfast: controller"
 #define HF_ROLE_NAME_GATEWAY "holdfast: gateway"
+#define HF_ROLE_NAME_BUILD "holdfast: build" /* writes its hf_build to HF_HANDOVER_FD */
 
 enum {
     HF_HANDOVER_FD = 3,
     HF_PATH_SIZE = 512, /* of every path in these structs, its NUL included */
     HF_STOP_MS_MAX = 24 * 3600 * 1000,
     HF_TLS_BYTES_MAX = 4 << 20, /* of a bundle */
+    HF_BUILD_SIZE = 40,         /* of the name of a build, its NUL included */
 };
+
+/* Of which build this executable is; tools/build-id makes it for each executable. Executables that
+ * work together are of one build. */
+extern const char hf_build[HF_BUILD_SIZE];
 
 /* In the state folder: the text of the configuration in force, for the next controller. */
 #define HF_ACCEPTED "accepted.yaml"
@@ -50,6 +56,7 @@ enum hf_role { HF_ROLE_CONTROLLER, HF_ROLE_GATEWAY };
 struct hf_handover {
     uint64_t magic; /* HF_BOARD_MAGIC */
     uint32_t layout, size;
+    char build[HF_BUILD_SIZE]; /* of the executable that the keeper means to start */
     uint32_t role;
     uint32_t slot; /* gateway: its claimed slot */
     int32_t keeper_pid;
@@ -61,9 +68,9 @@ struct hf_handover {
     struct hf_setup setup;
 };
 
-/* Reads and checks the hand-over of this process, and closes HF_HANDOVER_FD. The descriptors that
- * it names are open and close-on-exec then. */
-HF_MUST_CHECK int hf_handover_read(struct hf_handover *ret, struct hf_error *e);
+/* Reads and checks the hand-over of this process, which is of the given build, and closes
+ * HF_HANDOVER_FD. The descriptors that it names are open and close-on-exec then. */
+HF_MUST_CHECK int hf_handover_read(const char *build, struct hf_handover *ret, struct hf_error *e);
 
 /* Keeper: a sealed memory file that holds h. Returns the descriptor, close-on-exec. */
 HF_MUST_CHECK int hf_handover_write(const struct hf_handover *h, struct hf_error *e);

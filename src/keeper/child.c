@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SELF "/proc/self/exe"
-
 int hf_child_prepare(struct hf_error *e)
 {
     for (;;) {
@@ -55,16 +53,16 @@ static void raise_descriptor_limit(void)
 }
 
 /* In the child. fd becomes HF_HANDOVER_FD, which does not close on exec. */
-__attribute__((noreturn)) static void become(const char *const argv[], int fd)
+__attribute__((noreturn)) static void become(int program, const char *const argv[], int fd)
 {
     default_signals();
     if (dup2(fd, HF_HANDOVER_FD) >= 0)
-        execv(SELF, (char *const *)argv);
-    dprintf(STDERR_FILENO, "%s: cannot execute %s: %s\n", argv[0], SELF, strerror(errno));
+        fexecve(program, (char *const *)argv, environ);
+    dprintf(STDERR_FILENO, "%s: cannot execute: %s\n", argv[0], strerror(errno));
     _exit(127);
 }
 
-pid_t hf_child_start(const struct hf_handover *h, struct hf_error *e)
+pid_t hf_child_start(int program, const struct hf_handover *h, struct hf_error *e)
 {
     static const char *const names[] = {
         [HF_ROLE_CONTROLLER] = HF_ROLE_NAME_CONTROLLER, [HF_ROLE_GATEWAY] = HF_ROLE_NAME_GATEWAY};
@@ -80,7 +78,7 @@ pid_t hf_child_start(const struct hf_handover *h, struct hf_error *e)
         hf_handover_each_fd(h, inherit);
         if (h->role == HF_ROLE_GATEWAY)
             raise_descriptor_limit();
-        become(argv, fd);
+        become(program, argv, fd);
     }
     if (pid < 0)
         pid = hf_error_errno(e, HF_EIO, "cannot fork");
@@ -88,41 +86,72 @@ pid_t hf_child_start(const struct hf_handover *h, struct hf_error *e)
     return pid;
 }
 
-static int wait_for_setup(pid_t pid, int fd, struct hf_setup *ret, struct hf_error *e)
+/* A role that ends by itself, and what it writes to HF_HANDOVER_FD. */
+struct errand {
+    int program;
+    const char *const *argv;
+    void *result;
+    size_t size; /* exactly so much is expected */
+};
+
+static int wait_for(const struct errand *r, pid_t pid, int fd, struct hf_error *e)
 {
-    struct hf_setup setup;
+    const char *role = r->argv[0];
     char text[HF_CHILD_STATUS_TEXT];
-    int status, rc;
+    int status;
 
     while (waitpid(pid, &status, 0) < 0) {
         if (errno != EINTR)
-            return hf_error_errno(e, HF_EIO, "cannot wait for the setup");
+            return hf_error_errno(e, HF_EIO, "cannot wait for \"%s\"", role);
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 1)
-        return hf_error_set(e, HF_EREFUSED, "%s", "");
     if (status != 0)
-        return hf_error_set(e, HF_EIO, "the setup ended with %s", hf_child_status(status, text));
-    if (pread(fd, &setup, sizeof(setup), 0) != sizeof(setup))
-        return hf_error_set(e, HF_ECORRUPT, "the setup wrote no result");
-    rc = hf_setup_check(&setup, e);
+        return hf_error_set(e, WIFEXITED(status) && WEXITSTATUS(status) == 1 ? HF_EREFUSED : HF_EIO,
+                            "\"%s\" ended with %s", role, hf_child_status(status, text));
+    if (pread(fd, r->result, r->size, 0) != (ssize_t)r->size)
+        return hf_error_set(e, HF_ECORRUPT, "\"%s\" wrote no result", role);
+    return 0;
+}
+
+static int run_errand(const struct errand *r, struct hf_error *e)
+{
+    int fd = memfd_create("holdfast-result", MFD_CLOEXEC), rc;
+    pid_t pid;
+
+    if (fd < 0)
+        return hf_error_errno(e, HF_EIO, "cannot make the file for a result");
+    pid = fork();
+    if (pid == 0)
+        become(r->program, r->argv, fd);
+    rc = pid < 0 ? hf_error_errno(e, HF_EIO, "cannot fork") : wait_for(r, pid, fd, e);
+    close(fd);
+    return rc;
+}
+
+int hf_child_setup(int program, const char *config, struct hf_setup *ret, struct hf_error *e)
+{
+    const char *const argv[] = {HF_ROLE_NAME_SETUP, config, NULL};
+    struct hf_setup setup;
+    int rc = run_errand(&(struct errand){program, argv, &setup, sizeof(setup)}, e);
+
+    if (rc == HF_EREFUSED)
+        return hf_error_set(e, rc, "%s", "");
+    if (!rc)
+        rc = hf_setup_check(&setup, e);
     if (!rc)
         *ret = setup;
     return rc;
 }
 
-int hf_child_setup(const char *config, struct hf_setup *ret, struct hf_error *e)
+int hf_child_build(int program, char ret[HF_BUILD_SIZE], struct hf_error *e)
 {
-    const char *const argv[] = {HF_ROLE_NAME_SETUP, config, NULL};
-    int fd = memfd_create("holdfast-setup", MFD_CLOEXEC), rc;
-    pid_t pid;
+    static const char *const argv[] = {HF_ROLE_NAME_BUILD, NULL};
+    char build[HF_BUILD_SIZE];
+    int rc = run_errand(&(struct errand){program, argv, build, sizeof(build)}, e);
 
-    if (fd < 0)
-        return hf_error_errno(e, HF_EIO, "cannot make the setup file");
-    pid = fork();
-    if (pid == 0)
-        become(argv, fd);
-    rc = pid < 0 ? hf_error_errno(e, HF_EIO, "cannot fork") : wait_for_setup(pid, fd, ret, e);
-    close(fd);
+    if (!rc && !memchr(build, 0, sizeof(build)))
+        rc = hf_error_set(e, HF_ECORRUPT, "what it wrote is no build");
+    if (!rc)
+        memcpy(ret, build, sizeof(build));
     return rc;
 }
 

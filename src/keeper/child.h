@@ -1,4 +1,4 @@
-/* keeper/child.h - starts holdfast's own binary again in another role.
+/* keeper/child.h - starts an executable of holdfast's (keeper/program.h) in a role.
  * Never allocates; the child differs from the keeper by its hand-over, the descriptors that it
  * names, and a session of its own, so that a terminal's signals reach the keeper alone.
  * Runs in: keeper. */
@@ -8,11 +8,15 @@
 #include "board/handover.h"
 
 /* Starts h->role with h. Returns its pid, or a negative HF_E*. */
-HF_MUST_CHECK pid_t hf_child_start(const struct hf_handover *h, struct hf_error *e);
+HF_MUST_CHECK pid_t hf_child_start(int program, const struct hf_handover *h, struct hf_error *e);
 
 /* Runs the setup role on the configuration file to its end. HF_EREFUSED with an empty text: the
  * child said on standard error what is wrong. */
-HF_MUST_CHECK int hf_child_setup(const char *config, struct hf_setup *ret, struct hf_error *e);
+HF_MUST_CHECK int hf_child_setup(int program, const char *config, struct hf_setup *ret,
+                                 struct hf_error *e);
+
+/* Asks an executable of which build it is. */
+HF_MUST_CHECK int hf_child_build(int program, char ret[HF_BUILD_SIZE], struct hf_error *e);
 
 /* Puts HF_HANDOVER_FD and the standard descriptors out of the way of what is opened later, and
  * marks inherited ones close-on-exec. First thing in the keeper. */

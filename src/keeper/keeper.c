@@ -14,6 +14,7 @@
 #include "keeper/courier.h"
 #include "keeper/ground.h"
 #include "keeper/mailbox.h"
+#include "keeper/program.h"
 #include "keeper/restart.h"
 #include "keeper/watchdog.h"
 #include "net/loop.h"
@@ -37,6 +38,7 @@ enum phase { PHASE_SERVING, PHASE_DRAINING, PHASE_STOPPING, PHASE_ENDED };
 
 struct keeper {
     struct hf_loop *loop;
+    struct hf_programs programs;
     struct hf_ground ground;
     struct hf_mailbox mailbox;
     struct member gateway, controller;
@@ -94,6 +96,7 @@ static struct hf_handover handover_for(const struct keeper *k, enum hf_role role
         .setup = k->ground.setup,
     };
 
+    memcpy(h.build, k->programs.build, sizeof(h.build));
     memset(h.listener_fd, -1, sizeof(h.listener_fd));
     if (role == HF_ROLE_CONTROLLER) {
         h.board = hf_board_fds_for(k->ground.board, HF_BOARD_CONTROLLER, 0);
@@ -130,7 +133,7 @@ static pid_t fork_gateway(struct keeper *k, struct hf_error *e)
     if (rc)
         return rc;
     h = handover_for(k, HF_ROLE_GATEWAY, fd);
-    pid = hf_child_start(&h, e);
+    pid = hf_child_start(k->programs.gateway, &h, e);
     close(fd);
     if (pid < 0)
         hf_courier_done(&k->courier);
@@ -169,7 +172,7 @@ static void start_controller(struct keeper *k)
 
     receive_messages(k); /* the last words of the one before: the next gets what they changed */
     h = handover_for(k, HF_ROLE_CONTROLLER, k->mailbox.controller_fd);
-    pid = hf_child_start(&h, &e);
+    pid = hf_child_start(k->programs.own, &h, &e);
     if (!started(k, &k->controller, pid, &e))
         return;
     hf_info("controller started pid=%d", pid);
@@ -500,7 +503,9 @@ static int open_keeper(struct keeper *k, const char *config, bool keep_instances
     int rc = hf_child_prepare(e);
 
     if (!rc)
-        rc = hf_child_setup(config, &setup, e);
+        rc = hf_programs_open(hf_build, &k->programs, e);
+    if (!rc)
+        rc = hf_child_setup(k->programs.own, config, &setup, e);
     if (rc)
         return rc;
     setup.keep_instances |= keep_instances;
@@ -533,5 +538,6 @@ int hf_keeper_run(const char *config, bool keep_instances)
     hf_timer_after(k->loop, &k->tick, TICK);
     hf_loop_run(k->loop);
     hf_ground_close(&k->ground);
+    hf_programs_close(&k->programs);
     return k->incomplete ? 1 : 0;
 }

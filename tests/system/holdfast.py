@@ -14,6 +14,7 @@ from processes import alive, descendants, free_port, free_ports, kill, reap, wai
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HOLDFAST_BUILD", ROOT / "build"))
 BINARY = BUILD / "holdfast"
+GATEWAY = BUILD / "holdfast-gateway"
 ORIGIN = BUILD / "tests/tools/origin"
 HFLOAD = BUILD / "tests/tools/hfload"
 
@@ -62,9 +63,9 @@ class Holdfast:
 
     # life
 
-    def start(self, *options, ready=True):
+    def start(self, *options, ready=True, program=BINARY):
         with open(self.output, "ab") as output:
-            self.process = subprocess.Popen([BINARY, "run", "-c", self.file, *options],
+            self.process = subprocess.Popen([program, "run", "-c", self.file, *options],
                                             cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         if ready:
             wait_until(self.serving, 30, lambda: f"holdfast to be ready\n{self.text()}")

@@ -7,7 +7,7 @@ import threading
 
 from conftest import proxy
 from fleet import Fleet
-from holdfast import BINARY
+from holdfast import BINARY, GATEWAY
 from processes import alive, descendants, stat_of, wait_until
 
 
@@ -50,8 +50,8 @@ def test_processes_are_named_and_have_sessions_of_their_own(make):
 
 
 def test_a_role_needs_a_keeper(tmp_path):
-    for role in ("gateway", "controller"):
-        done = subprocess.run([f"holdfast: {role}"], executable=BINARY, cwd=tmp_path, timeout=30,
+    for role, program in (("gateway", GATEWAY), ("controller", BINARY)):
+        done = subprocess.run([f"holdfast: {role}"], executable=program, cwd=tmp_path, timeout=30,
                               capture_output=True, text=True, check=False)
         assert done.returncode == 2
         assert "was not started by a holdfast keeper" in done.stderr

@@ -27,6 +27,7 @@ static struct hf_handover good_handover(void)
     struct hf_handover h = {.magic = HF_BOARD_MAGIC,
                             .layout = HF_BOARD_LAYOUT,
                             .size = sizeof(h),
+                            .build = "1.0-a",
                             .role = HF_ROLE_GATEWAY,
                             .slot = 3,
                             .keeper_fd = -1,
@@ -49,7 +50,7 @@ static int read_back(const struct hf_handover *h, struct hf_handover *ret)
         assert_int_equal(dup2(fd, HF_HANDOVER_FD), HF_HANDOVER_FD);
         close(fd);
     }
-    return hf_handover_read(ret, NULL);
+    return hf_handover_read("1.0-a", ret, NULL);
 }
 
 static void a_handover_arrives_whole(void **state)
@@ -89,15 +90,9 @@ static void odd_handovers_are_refused(void **state)
     struct hf_handover h, got;
 
     (void)state;
-    assert_int_equal(hf_handover_read(&got, NULL), HF_ECORRUPT); /* there is none */
+    assert_int_equal(hf_handover_read("1.0-a", &got, NULL), HF_ECORRUPT); /* there is none */
     h = good_handover();
     h.magic++;
-    assert_int_equal(read_back(&h, &got), HF_ECORRUPT);
-    h = good_handover();
-    h.layout++;
-    assert_int_equal(read_back(&h, &got), HF_ECORRUPT);
-    h = good_handover();
-    h.size--;
     assert_int_equal(read_back(&h, &got), HF_ECORRUPT);
     h = good_handover();
     h.slot = HF_BOARD_SLOTS;
@@ -105,6 +100,26 @@ static void odd_handovers_are_refused(void **state)
     h = good_handover();
     h.setup.n_listeners = 0;
     assert_int_equal(read_back(&h, &got), HF_ECORRUPT);
+    close(HF_HANDOVER_FD);
+}
+
+static void another_build_is_named(void **state)
+{
+    struct hf_error e = {0};
+    struct hf_handover h, got;
+
+    (void)state;
+    h = good_handover();
+    h.layout++;
+    assert_int_equal(read_back(&h, &got), HF_EREFUSED);
+    h = good_handover();
+    h.size--;
+    assert_int_equal(read_back(&h, &got), HF_EREFUSED);
+    h = good_handover();
+    h.build[4]++;
+    assert_int_equal(read_back(&h, &got), HF_EREFUSED);
+    assert_int_equal(hf_handover_read("1.0-a", &got, &e), HF_EREFUSED);
+    assert_string_equal(e.text, "the keeper means to start build 1.0-b, this is 1.0-a");
     close(HF_HANDOVER_FD);
 }
 
@@ -165,6 +180,7 @@ int main(void)
         cmocka_unit_test(a_handover_arrives_whole),
         cmocka_unit_test(a_sealed_handover_cannot_be_changed),
         cmocka_unit_test(odd_handovers_are_refused),
+        cmocka_unit_test(another_build_is_named),
         cmocka_unit_test(bounds_of_a_setup_are_checked),
         cmocka_unit_test(addresses_and_paths_of_a_setup_are_checked),
     };

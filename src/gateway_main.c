@@ -1,0 +1,38 @@
+/* The data plane's own program. The keeper starts it; nobody else has a use for it. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "gateway/gateway.h"
+
+static int gateway_role(void)
+{
+    struct hf_handover h;
+    struct hf_error e;
+
+    prctl(PR_SET_NAME, "hf-gateway");
+    hf_log_init("gateway", HF_LOG_INFO);
+    if (hf_handover_read(hf_build, &h, &e)) {
+        fprintf(stderr, "holdfast-gateway: %s\n", e.text);
+        return 2;
+    }
+    return hf_gateway_main(&h);
+}
+
+static int build_role(void)
+{
+    return write(HF_HANDOVER_FD, hf_build, sizeof(hf_build)) == sizeof(hf_build) ? 0 : 3;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 1 && strcmp(argv[0], HF_ROLE_NAME_GATEWAY) == 0)
+        return gateway_role();
+    if (argc == 1 && strcmp(argv[0], HF_ROLE_NAME_BUILD) == 0)
+        return build_role();
+    fprintf(stderr, "holdfast-gateway %s is a part of holdfast; `holdfast run` starts it\n",
+            hf_build);
+    return 2;
+}
