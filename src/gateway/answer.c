@@ -5,43 +5,41 @@
 #include "gateway/exchange.h"
 #include "gateway/worker.h"
 
-void hf_answer(struct hf_client *c, unsigned status, const char *detail, unsigned retry_after,
-               struct hf_str id, bool head_only)
+static void add_field(struct hf_h1_head *head, struct hf_str name, struct hf_str value)
 {
-    struct hf_worker *w = c->worker;
-    struct hf_str reason = hf_http_reason(status);
-    char body[512];
-    int n = snprintf(body, sizeof(body),
-                     "{\"type\":\"about:blank\",\"title\":\"" HF_STR_FMT
-                     "\",\"status\":%u,\"detail\":\"%s\"%s" HF_STR_FMT "%s}\n",
-                     HF_STR_ARG(reason), status, detail, id.n ? ",\"requestId\":\"" : "",
-                     HF_STR_ARG(id), id.n ? "\"" : "");
-    struct hf_str text = {body, (size_t)n < sizeof(body) ? (size_t)n : sizeof(body) - 1};
-    struct hf_h1_out *o = &w->out.text;
-    char *from = o->p;
+    head->fields[head->n_fields++] = (struct hf_h1_field){.name = name, .value = value};
+}
 
-    hf_h1_put_status(o, status, reason);
-    HF_H1_PUT(o, "content-type: application/problem+json\r\ncontent-length: ");
-    hf_h1_put_decimal(o, text.n);
-    HF_H1_PUT(o, "\r\ndate: ");
-    hf_h1_put(o, hf_date(&w->date, (struct hf_wall){hf_worker_wall_ns(w, hf_worker_now(w))}));
-    HF_H1_PUT(o, "\r\ncache-control: no-store\r\n");
-    if (id.n)
-        hf_h1_put_field(o, HF_STR("x-request-id"), id);
-    if (retry_after) {
-        HF_H1_PUT(o, "retry-after: ");
-        hf_h1_put_decimal(o, retry_after);
-        HF_H1_PUT(o, "\r\n");
-    }
-    if (!c->keep_alive || w->leaving) {
+void hf_answer(struct hf_client *c, unsigned status, const char *detail, unsigned retry_after)
+{
+    const struct hf_exchange *x = c->exchange;
+    struct hf_str id = x ? (struct hf_str){x->id, x->id_n} : (struct hf_str){0};
+    struct hf_h1_framing framing = {.kind = HF_H1_BODY_LENGTH};
+    struct hf_h1_head head;
+    char body[512], digits[HF_DECIMAL_MOST];
+    int n;
+
+    head.status = (uint16_t)status;
+    head.reason = hf_http_reason(status);
+    head.connection = 0;
+    head.n_fields = 0;
+    head.seen = HF_FIELD_BIT(HF_FIELD_CONTENT_LENGTH);
+    n = snprintf(body, sizeof(body),
+                 "{\"type\":\"about:blank\",\"title\":\"" HF_STR_FMT
+                 "\",\"status\":%u,\"detail\":\"%s\"%s" HF_STR_FMT "%s}\n",
+                 HF_STR_ARG(head.reason), status, detail, id.n ? ",\"requestId\":\"" : "",
+                 HF_STR_ARG(id), id.n ? "\"" : "");
+    framing.length = (size_t)n < sizeof(body) ? (size_t)n : sizeof(body) - 1;
+    add_field(&head, HF_STR("content-type"), HF_STR("application/problem+json"));
+    add_field(&head, HF_STR("cache-control"), HF_STR("no-store"));
+    if (retry_after)
+        add_field(&head, HF_STR("retry-after"),
+                  (struct hf_str){digits, hf_decimal(retry_after, digits)});
+    if (c->worker->leaving)
         c->keep_alive = false;
-        HF_H1_PUT(o, "connection: close\r\n");
-    } else if (c->exchange && !c->exchange->minor) {
-        HF_H1_PUT(o, "connection: keep-alive\r\n");
-    }
-    HF_H1_PUT(o, "\r\n");
-    if (!head_only)
-        hf_h1_put(o, text);
-    hf_client_body(c, (struct hf_str){from, (size_t)(o->p - from)});
+    hf_client_head(c, &head, &framing);
+    if (!x || x->method != HF_METHOD_HEAD)
+        hf_client_body(c, (struct hf_str){body, framing.length});
+    hf_client_end(c, NULL);
     hf_client_flush(c);
 }

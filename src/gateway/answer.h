@@ -4,6 +4,5 @@
 #include "gateway/client.h"
 
 /* Answers and, unless the request was whole and understood, closes the connection. retry_after:
- * seconds; 0: none. detail: a sentence; id may be empty. */
-void hf_answer(struct hf_client *c, unsigned status, const char *detail, unsigned retry_after,
-               struct hf_str id, bool head_only);
+ * seconds; 0: none. detail: a sentence. */
+void hf_answer(struct hf_client *c, unsigned status, const char *detail, unsigned retry_after);

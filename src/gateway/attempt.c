@@ -26,7 +26,7 @@ static bool may_try_again(const struct hf_exchange *x, const struct hf_plan_serv
  * connection has a deadline of its own. */
 static bool waits_for_client(const struct hf_exchange *x)
 {
-    return hf_client_backlogged(x->client) || (!x->request_done && !unsent(x));
+    return x->client->backlogged || (!x->request_done && !unsent(x));
 }
 
 /* A service that has left the configuration has no policy any more, or an empty one: what is under
@@ -65,11 +65,9 @@ static void arm(struct hf_exchange *x)
 
 static enum hf_failure connect_to(struct hf_exchange *x, struct hf_target *t)
 {
-    struct hf_upstream *u = x->stale ? NULL : hf_target_take(x->worker, t, x->idempotent);
-    enum hf_failure failure = HF_FAILURE_NONE;
+    struct hf_upstream *u;
+    enum hf_failure failure = hf_upstream_open(x, t, &u);
 
-    if (!u)
-        failure = hf_upstream_connect(x->worker, t, &u);
     if (failure == HF_FAILURE_NONE) {
         hf_upstream_attach(u, x);
         x->upstream = u;
@@ -132,27 +130,17 @@ static void sent_some(struct hf_exchange *x)
 void hf_attempt_send(struct hf_exchange *x)
 {
     struct hf_upstream *u = x->upstream;
-    bool progress = false;
+    uint32_t before = x->sent;
 
     if (!u->connected)
         return;
     x->attempts += !x->begun;
     x->begun = true;
-    while (unsent(x) && u->writable) {
-        struct hf_str rest = {x->request.p + x->sent, x->request.end - x->sent};
-        ssize_t n = hf_upstream_send(u, rest);
-        if (n < 0) {
-            /* The other side may have answered before it closed: the end shows there. */
-            u->writable = false;
-            hf_upstream_read_soon(u);
-            return;
-        }
-        x->sent += (uint32_t)n;
-        progress = progress || n > 0;
-    }
+    if (!hf_upstream_push(u))
+        return;
     if (x->state == HF_EXCHANGE_ATTEMPT)
         sent_some(x);
-    else if (progress)
+    else if (x->sent != before)
         hf_attempt_progress(x);
     if (!x->request_done)
         hf_client_resume(x->client); /* what went out made room */
@@ -306,22 +294,18 @@ bool hf_attempt_retry_status(struct hf_exchange *x)
     return true;
 }
 
-void hf_exchange_upstream_lost(struct hf_exchange *x, bool clean)
+void hf_exchange_upstream_lost(struct hf_exchange *x)
 {
     struct hf_upstream *u = x->upstream;
 
     if (x->state == HF_EXCHANGE_STREAMING) {
-        if (clean && x->response_kind == HF_H1_BODY_UNTIL_CLOSE) {
-            hf_response_end(x, NULL);
-            return;
-        }
         hf_attempt_end(x, HF_RESULT_FAILED, false);
         hf_exchange_break(x);
         return;
     }
     if (!u->connected)
         hf_attempt_failed(x, HF_FAILURE_CONNECT);
-    else if (u->reused && !hf_buffer_used(&u->in) && !x->interims)
+    else if (u->reused && !u->heard)
         hf_attempt_failed(x, HF_FAILURE_STALE);
     else
         hf_attempt_failed(x, HF_FAILURE_LOST);
@@ -332,7 +316,7 @@ void hf_exchange_move(struct hf_exchange *x)
     const struct hf_plan_service *s = policy(x);
     struct hf_retry_case c = retry_case(x, HF_FAILURE_TRY);
 
-    if (x->state != HF_EXCHANGE_ATTEMPT || hf_buffer_used(&x->upstream->in) || !s)
+    if (x->state != HF_EXCHANGE_ATTEMPT || x->upstream->heard || !s)
         return;
     if (!hf_balance_elsewhere(&x->worker->view, s, &x->tried, hf_worker_now(x->worker)))
         return;

@@ -51,7 +51,7 @@ void hf_exchange_finish(struct hf_exchange *x, enum hf_ending ending)
     hf_link_remove(&x->link);
     hf_list_append(&w->retired_exchanges, &x->link);
     c->exchange = NULL;
-    hf_client_exchange_done(c, ending == HF_ENDING_WHOLE);
+    hf_client_done(c, ending == HF_ENDING_WHOLE);
 }
 
 void hf_exchange_answer(struct hf_exchange *x, unsigned status, const char *detail,
@@ -62,8 +62,7 @@ void hf_exchange_answer(struct hf_exchange *x, unsigned status, const char *deta
     x->status = (uint16_t)status;
     if (!x->request_done)
         c->keep_alive = false; /* what still comes of the request is thrown away */
-    hf_answer(c, status, detail, retry_after, (struct hf_str){x->id, x->id_n},
-              x->method == HF_METHOD_HEAD);
+    hf_answer(c, status, detail, retry_after);
     hf_exchange_finish(x, HF_ENDING_WHOLE);
 }
 
@@ -135,18 +134,15 @@ static void take_request(struct hf_exchange *x, const struct hf_h1_head *head,
     x->arrived = hf_worker_now(x->worker);
     x->second = hf_worker_wall_ns(x->worker, x->arrived) / HF_NS_PER_S;
     x->method = head->method_id;
-    x->minor = head->minor;
     x->idempotent = is_idempotent(head->method_id);
     x->kept = true;
     x->expect_continue = framing->expect_continue;
     x->request_kind = framing->kind;
-    x->request_left = framing->kind == HF_H1_BODY_LENGTH ? framing->length : 0;
-    hf_h1_chunk_init(&x->request_chunk);
     x->request_done = framing->kind == HF_H1_BODY_NONE ||
                       (framing->kind == HF_H1_BODY_LENGTH && framing->length == 0);
 }
 
-static void serve(struct hf_exchange *x, int service)
+static void serve(struct hf_exchange *x, int service, const struct hf_h1_framing *framing)
 {
     struct hf_worker *w = x->worker;
     uint64_t most = hf_worker_limits(w)->body;
@@ -155,7 +151,7 @@ static void serve(struct hf_exchange *x, int service)
     x->service_incarnation = x->service->incarnation;
     hf_outcome_arrived(x);
     hf_retry_budget_request(&w->budget, x->arrived);
-    if (most && x->request_left > most)
+    if (most && framing->length > most)
         hf_exchange_answer(x, 413, "the request's body is larger than this gateway allows", 0);
     else
         hf_attempt_begin(x);
@@ -186,7 +182,7 @@ void hf_exchange_start(struct hf_client *c, const struct hf_h1_framing *framing)
         hf_exchange_answer(x, 404, "no service has a route for this host and path", 0);
         return;
     }
-    serve(x, service);
+    serve(x, service, framing);
 }
 
 /* ---- the request's body ---- */
@@ -216,6 +212,17 @@ bool hf_exchange_wants_request(struct hf_exchange *x)
     return !x->request_done && body_room(x) > 0;
 }
 
+uint32_t hf_exchange_room(struct hf_exchange *x)
+{
+    struct hf_client *c = x->client;
+    uint32_t room = body_room(x);
+
+    if (room)
+        return room;
+    hf_exchange_push(x);
+    return c->exchange == x ? body_room(x) : 0;
+}
+
 static int append(struct hf_exchange *x, struct hf_str s)
 {
     return hf_buffer_add(&x->worker->buffers, &x->request, s);
@@ -236,7 +243,7 @@ static int append_end(struct hf_exchange *x, const struct hf_h1_trailers *traile
 {
     int rc = append(x, HF_STR("0\r\n"));
 
-    for (unsigned i = 0; !rc && i < trailers->n; i++) {
+    for (unsigned i = 0; !rc && trailers && i < trailers->n; i++) {
         rc = append(x, trailers->fields[i].name);
         rc = rc ? rc : append(x, HF_STR(": "));
         rc = rc ? rc : append(x, trailers->fields[i].value);
@@ -245,80 +252,35 @@ static int append_end(struct hf_exchange *x, const struct hf_h1_trailers *traile
     return rc ? rc : append(x, HF_STR("\r\n"));
 }
 
-static bool body_too_large(struct hf_exchange *x, size_t more)
+static void too_large(struct hf_exchange *x)
+{
+    hf_exchange_give_up(x, 413, "the request's body is larger than this gateway allows");
+}
+
+void hf_exchange_feed(struct hf_exchange *x, struct hf_str data, bool last)
 {
     uint64_t most = hf_worker_limits(x->worker)->body;
 
-    x->body_bytes += more;
-    return most && x->body_bytes > most;
+    x->body_bytes += data.n;
+    if ((most && x->body_bytes > most) ||
+        (x->request_kind == HF_H1_BODY_CHUNKED ? append_chunk(x, data) : append(x, data)))
+        too_large(x);
+    else if (last)
+        hf_exchange_feed_end(x, NULL);
 }
 
-/* One step of a chunked body. Returns bytes taken, 0 if more are needed, < 0: -(enum hf_h1_error).
- */
-static ssize_t feed_chunked(struct hf_exchange *x, struct hf_str bytes)
+void hf_exchange_feed_end(struct hf_exchange *x, const struct hf_h1_trailers *trailers)
 {
-    struct hf_h1_trailers trailers;
-    struct hf_str data = {0};
-    ssize_t took = hf_h1_chunk_feed(&x->request_chunk, bytes, &data, &trailers);
-
-    if (took < 0)
-        return took;
-    if (data.n && append_chunk(x, data))
-        return -HF_H1_TRAILER_LONG;
-    if (hf_h1_chunk_done(&x->request_chunk)) {
+    if (x->request_kind == HF_H1_BODY_CHUNKED && append_end(x, trailers))
+        hf_exchange_bad_body(x, hf_h1_error_text(HF_H1_TRAILER_LONG));
+    else
         x->request_done = true;
-        if (append_end(x, &trailers))
-            return -HF_H1_TRAILER_LONG;
-    }
-    if (data.n && body_too_large(x, data.n)) {
-        x->request_done = false;
-        hf_exchange_give_up(x, 413, "the request's body is larger than this gateway allows");
-    }
-    return took;
 }
 
-static ssize_t feed_length(struct hf_exchange *x, struct hf_str bytes)
+void hf_exchange_push(struct hf_exchange *x)
 {
-    size_t n = bytes.n < x->request_left ? bytes.n : (size_t)x->request_left;
-
-    if (append(x, (struct hf_str){bytes.p, n}))
-        return -HF_H1_TRAILER_LONG;
-    x->body_bytes += n;
-    x->request_left -= n;
-    x->request_done = x->request_left == 0;
-    return (ssize_t)n;
-}
-
-ssize_t hf_exchange_feed(struct hf_exchange *x, struct hf_str bytes)
-{
-    struct hf_client *c = x->client;
-    size_t taken = 0;
-
-    while (taken < bytes.n && !x->request_done) {
-        struct hf_str rest = {bytes.p + taken, bytes.n - taken};
-        uint32_t room = body_room(x);
-        ssize_t n;
-
-        if (room == 0)
-            break;
-        if (x->request_kind == HF_H1_BODY_CHUNKED && room < HF_H1_TRAILER_BYTES)
-            room = HF_H1_TRAILER_BYTES; /* a trailer section is taken whole, or never */
-        if (rest.n > room)
-            rest.n = room;
-        n = x->request_kind == HF_H1_BODY_CHUNKED ? feed_chunked(x, rest) : feed_length(x, rest);
-        if (n < 0)
-            return n;
-        taken += (size_t)n;
-        if (c->exchange != x)
-            return (ssize_t)taken;
-        if (n == 0)
-            break;
-        if (x->state == HF_EXCHANGE_ATTEMPT || x->state == HF_EXCHANGE_STREAMING)
-            hf_attempt_send(x);
-        if (c->exchange != x)
-            return (ssize_t)taken;
-    }
-    return (ssize_t)taken;
+    if (x->state == HF_EXCHANGE_ATTEMPT || x->state == HF_EXCHANGE_STREAMING)
+        hf_attempt_send(x);
 }
 
 /* ---- ends ---- */

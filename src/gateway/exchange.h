@@ -1,5 +1,6 @@
 /* gateway/exchange.h - one request and its response: the state machine between a client and the
- * endpoints. Allocated when the request's head is parsed, retired when the response is done.
+ * endpoints, whatever protocols they speak. Allocated when the request's head is parsed, retired
+ * when the response is done.
  *
  *   new -> held <-> attempt -> streaming -> done
  *
@@ -41,14 +42,11 @@ struct hf_exchange {
 
     /* the request */
     uint8_t method; /* enum hf_method */
-    uint8_t minor;
     bool idempotent, probe, expect_continue;
-    bool request_done;     /* all of it was received */
-    bool kept;             /* request holds it from its first byte: it can be sent again */
-    uint8_t request_kind;  /* enum hf_h1_body */
-    uint64_t request_left; /* of a body with a length */
+    bool request_done;    /* all of it was received */
+    bool kept;            /* request holds it from its first byte: it can be sent again */
+    uint8_t request_kind; /* enum hf_h1_body: how it is sent to the endpoint */
     uint64_t body_bytes;
-    struct hf_h1_chunk request_chunk;
     struct hf_buffer request; /* rendered head, then body, framed as it is sent */
     uint32_t head_size;       /* of the rendered head, which stays at the front for the log */
     uint32_t sent;            /* bytes of request that went out in this attempt */
@@ -71,21 +69,29 @@ struct hf_exchange {
 
     /* the response */
     uint16_t status;
-    uint8_t response_kind;
     uint8_t interims; /* 1xx responses so far in this attempt */
     bool passed_on;   /* its head went to the client */
-    bool upstream_keep;
-    uint64_t response_left, bytes_out;
-    struct hf_h1_chunk response_chunk;
+    uint64_t bytes_out;
 };
+
+/* ---- called by the client's side; x may be over when a call returns: then c->exchange is another.
+ * ---- */
 
 /* A request's head was parsed into w->head. Starts it; may finish it at once. The exchange is
  * c->exchange from then on. */
 void hf_exchange_start(struct hf_client *c, const struct hf_h1_framing *framing);
 
-/* Bytes of the request's body. Returns how many were taken: fewer when the endpoint does not take
- * them now; hf_client_resume() follows. < 0: -(enum hf_h1_error). */
-ssize_t hf_exchange_feed(struct hf_exchange *x, struct hf_str bytes);
+/* Bytes of the request's body that can be taken now; 0: hf_client_resume() follows. */
+uint32_t hf_exchange_room(struct hf_exchange *x);
+
+/* A slice of the body, not beyond the room; last: the body is whole with it. */
+void hf_exchange_feed(struct hf_exchange *x, struct hf_str data, bool last);
+
+/* The body is whole. */
+void hf_exchange_feed_end(struct hf_exchange *x, const struct hf_h1_trailers *trailers);
+
+/* Sends on what was fed. */
+void hf_exchange_push(struct hf_exchange *x);
 
 /* More of the request is to come, and there is room for it. */
 bool hf_exchange_wants_request(struct hf_exchange *x);
@@ -94,17 +100,15 @@ bool hf_exchange_wants_request(struct hf_exchange *x);
 void hf_exchange_bad_body(struct hf_exchange *x, const char *detail);
 void hf_exchange_slow_body(struct hf_exchange *x);
 
-/* Called by the upstream. */
-void hf_exchange_connected(struct hf_exchange *x);
-void hf_exchange_writable(struct hf_exchange *x);
-size_t hf_exchange_received(struct hf_exchange *x,
-                            struct hf_str bytes);                  /* returns how many it took */
-void hf_exchange_upstream_lost(struct hf_exchange *x, bool clean); /* clean: an orderly end */
-bool hf_exchange_wants_response(const struct hf_exchange *x);
-
-/* Called by the client's side. */
 void hf_exchange_client_gone(struct hf_exchange *x);
 void hf_exchange_drained(struct hf_exchange *x); /* what was pending for the client went out */
+
+/* ---- called by the upstream; responses: response.h ---- */
+
+void hf_exchange_connected(struct hf_exchange *x);
+void hf_exchange_writable(struct hf_exchange *x);
+void hf_exchange_upstream_lost(struct hf_exchange *x);
+bool hf_exchange_wants_response(const struct hf_exchange *x);
 
 /* The endpoint is not fit any more: an idempotent request that waits there without a byte moves. */
 void hf_exchange_move(struct hf_exchange *x);

@@ -11,11 +11,11 @@
      HF_FIELD_BIT(HF_FIELD_X_FORWARDED_PROTO) | HF_FIELD_BIT(HF_FIELD_X_REQUEST_ID) |              \
      HF_FIELD_BIT(HF_FIELD_X_HOLDFAST_PROBE))
 
-static bool trusted(const struct hf_plan_gateway *limits, const struct hf_client *c)
+static bool trusted(const struct hf_plan_gateway *limits, const struct hf_peer *peer)
 {
     struct hf_addr a;
 
-    if (limits->n_trusted == 0 || hf_addr_parse_ip((struct hf_str){c->ip, c->ip_n}, &a))
+    if (limits->n_trusted == 0 || hf_addr_parse_ip((struct hf_str){peer->ip, peer->ip_n}, &a))
         return false;
     for (uint32_t i = 0; i < limits->n_trusted; i++) {
         if (hf_network_has(&limits->trusted[i], &a))
@@ -64,7 +64,7 @@ static void put_forwarded(struct hf_h1_out *o, const struct hf_exchange *x,
 {
     const struct hf_h1_field *proto = hf_h1_field(head, HF_FIELD_X_FORWARDED_PROTO);
     const struct hf_h1_field *host = hf_h1_field(head, HF_FIELD_X_FORWARDED_HOST);
-    const struct hf_client *c = x->client;
+    const struct hf_peer *peer = x->client->peer;
 
     HF_H1_PUT(o, "x-forwarded-for: ");
     if (trust) {
@@ -75,9 +75,11 @@ static void put_forwarded(struct hf_h1_out *o, const struct hf_exchange *x,
             }
         }
     }
-    hf_h1_put(o, (struct hf_str){c->ip, c->ip_n});
+    hf_h1_put(o, (struct hf_str){peer->ip, peer->ip_n});
     HF_H1_PUT(o, "\r\nx-forwarded-proto: ");
-    hf_h1_put(o, trust && proto ? proto->value : HF_STR("http"));
+    hf_h1_put(o, trust && proto                     ? proto->value
+                 : peer->listener & HF_LISTENER_TLS ? HF_STR("https")
+                                                    : HF_STR("http"));
     HF_H1_PUT(o, "\r\n");
     if (trust && host)
         hf_h1_put_field(o, HF_STR("x-forwarded-host"), host->value);
@@ -123,7 +125,7 @@ int hf_rewrite_request(struct hf_exchange *x, const struct hf_h1_head *head,
                        const struct hf_h1_framing *framing)
 {
     struct hf_worker *w = x->worker;
-    bool trust = trusted(hf_worker_limits(w), x->client);
+    bool trust = trusted(hf_worker_limits(w), x->client->peer);
     struct hf_h1_out o;
 
     choose_id(x, head);

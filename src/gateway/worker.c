@@ -12,8 +12,9 @@
 #include "base/mem.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
+#include "gateway/h1_client.h"
+#include "gateway/h1_upstream.h"
 #include "gateway/hold.h"
-#include "gateway/upstream.h"
 
 enum {
     ACCEPT_AT_ONCE = 32,  /* connections taken in one turn, so that open ones get theirs */
@@ -58,7 +59,8 @@ static void pause_accepting(struct hf_worker *w)
 
 static void on_acceptable(struct hf_watch *watch, uint32_t events)
 {
-    struct hf_worker *w = HF_CONTAINER(watch, struct hf_acceptor, watch)->worker;
+    struct hf_acceptor *a = HF_CONTAINER(watch, struct hf_acceptor, watch);
+    struct hf_worker *w = a->worker;
     uint32_t most = hf_worker_limits(w)->connections;
 
     (void)events;
@@ -75,7 +77,7 @@ static void on_acceptable(struct hf_watch *watch, uint32_t events)
         }
         fd = accept4(watch->fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            hf_client_accept(w, fd, (struct sockaddr *)&ss);
+            hf_h1_client_accept(w, fd, (struct sockaddr *)&ss, a->flags);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             pause_accepting(w);
             return;
@@ -196,7 +198,7 @@ static void on_leave(struct hf_timer *t)
     /* After the lame-duck time: no new connections; idle ones end. */
     stop_accepting(w);
     HF_LIST_EACH (l, &w->all_clients) {
-        hf_client_leave(HF_CONTAINER(l, struct hf_client, link));
+        hf_h1_client_leave(HF_CONTAINER(l, struct hf_h1_client, link));
     }
     hf_timer_after(w->loop, &w->give_up, hf_ms(w->snapshot ? hf_worker_limits(w)->drain_ms : 0));
 }
@@ -312,9 +314,9 @@ static void make_tables(struct hf_worker *w)
 
 static void make_pools(struct hf_worker *w)
 {
-    hf_pool_init(&w->clients, sizeof(struct hf_client), 0);
+    hf_pool_init(&w->clients, sizeof(struct hf_h1_client), 0);
     hf_pool_init(&w->exchanges, sizeof(struct hf_exchange), 0);
-    hf_pool_init(&w->upstreams, sizeof(struct hf_upstream), 0);
+    hf_pool_init(&w->upstreams, sizeof(struct hf_h1_upstream), 0);
     hf_buffers_init(&w->buffers);
     hf_link_init(&w->all_clients);
     hf_link_init(&w->retired_clients);

@@ -1,0 +1,536 @@
+#include "gateway/h1_client.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "gateway/answer.h"
+#include "gateway/exchange.h"
+#include "gateway/outcome.h"
+#include "gateway/worker.h"
+#include "net/socket.h"
+
+enum { LINGER_S = 2 /* how long an answer before the request's end may take to be read */ };
+
+static void on_event(struct hf_watch *watch, uint32_t events);
+static void on_timer(struct hf_timer *t);
+static void take_kept(struct hf_h1_client *c);
+static void read_on(struct hf_h1_client *c);
+
+/* The one writer of a client's state. Each state has its own deadline. */
+static void set_state(struct hf_h1_client *c, enum hf_h1_client_state next)
+{
+    const struct hf_plan_gateway *limits = hf_worker_limits(c->base.worker);
+    struct hf_loop *loop = c->base.worker->loop;
+
+    c->state = (uint8_t)next;
+    switch (next) {
+    case HF_H1_CLIENT_IDLE:
+        hf_timer_after(loop, &c->timer, hf_ms(limits->idle_ms));
+        break;
+    case HF_H1_CLIENT_HEAD:
+        hf_timer_after(loop, &c->timer, hf_ms(limits->header_ms));
+        break;
+    case HF_H1_CLIENT_FLUSH:
+        hf_timer_after(loop, &c->timer, hf_ms(limits->progress_ms));
+        break;
+    case HF_H1_CLIENT_LINGER:
+        hf_timer_after(loop, &c->timer, hf_seconds(LINGER_S));
+        break;
+    case HF_H1_CLIENT_BUSY: /* the exchange has deadlines; see hf_h1_client_await_progress() */
+    case HF_H1_CLIENT_CLOSED:
+        hf_timer_stop(&c->timer);
+        break;
+    }
+}
+
+static void on_go_on(struct hf_task *t)
+{
+    struct hf_h1_client *c = HF_CONTAINER(t, struct hf_h1_client, go_on);
+
+    take_kept(c);
+    read_on(c);
+}
+
+static struct hf_h1_client *client_get(struct hf_worker *w)
+{
+    struct hf_h1_client *c = hf_pool_get(&w->clients);
+    size_t from = offsetof(struct hf_h1_client, base);
+
+    if (!c)
+        return NULL;
+    if (!c->timer.on_fire)
+        hf_timer_init(&c->timer, on_timer);
+    memset((char *)c + from, 0, sizeof(*c) - from);
+    hf_link_init(&c->link);
+    c->base.ops = &hf_h1_client_ops;
+    c->base.worker = w;
+    c->base.peer = &c->peer;
+    c->watch.on_event = on_event;
+    hf_task_init(&c->go_on, on_go_on);
+    return c;
+}
+
+void hf_h1_client_accept(struct hf_worker *w, int fd, const struct sockaddr *address,
+                         uint8_t listener)
+{
+    struct hf_h1_client *c = client_get(w);
+    char ip[HF_ADDR_TEXT];
+    struct hf_addr a;
+
+    if (!c) {
+        close(fd);
+        return;
+    }
+    if (hf_addr_from_sockaddr(address, &a) == 0) {
+        c->peer.ip_n = (uint8_t)hf_addr_format_ip(&a, ip);
+        memcpy(c->peer.ip, ip, c->peer.ip_n);
+    }
+    c->peer.listener = listener;
+    hf_socket_nodelay(fd);
+    c->watch.fd = fd;
+    c->writable = true;
+    hf_list_append(&w->all_clients, &c->link);
+    hf_count_add(&w->live->accepted, 1);
+    hf_count_add(&w->live->connections, 1);
+    set_state(c, HF_H1_CLIENT_IDLE);
+    if (hf_loop_watch(w->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET))
+        hf_h1_client_close(c);
+}
+
+void hf_h1_client_close(struct hf_h1_client *c)
+{
+    struct hf_worker *w = c->base.worker;
+
+    if (c->state == HF_H1_CLIENT_CLOSED)
+        return;
+    set_state(c, HF_H1_CLIENT_CLOSED);
+    hf_loop_unwatch(w->loop, &c->watch);
+    close(c->watch.fd);
+    hf_task_drop(&c->go_on);
+    hf_buffer_drop(&w->buffers, &c->in);
+    hf_buffer_drop(&w->buffers, &c->out);
+    c->base.backlogged = false;
+    hf_link_remove(&c->link);
+    hf_list_append(&w->retired_clients, &c->link);
+    hf_count_add(&w->live->connections, UINT64_MAX); /* minus one */
+}
+
+/* The connection is of no use any more: whatever was under way ends. */
+static void lost(struct hf_h1_client *c)
+{
+    c->base.broken = true;
+    if (c->base.exchange)
+        hf_exchange_client_gone(c->base.exchange);
+    hf_h1_client_close(c);
+}
+
+/* To a client that reads until the connection ends, an orderly end would look like the whole
+ * message. */
+static void reset(struct hf_h1_client *c)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+static void linger_or_close(struct hf_h1_client *c)
+{
+    if (c->cut)
+        reset(c);
+    if (c->base.eof || c->base.broken || c->cut) {
+        hf_h1_client_close(c);
+        return;
+    }
+    shutdown(c->watch.fd, SHUT_WR);
+    set_state(c, HF_H1_CLIENT_LINGER);
+    c->readable = true;
+    if (!c->taking)
+        read_on(c);
+}
+
+/* Nothing more is said; what waits goes out, then the connection ends. */
+static void finish(struct hf_h1_client *c)
+{
+    hf_buffer_drop(&c->base.worker->buffers, &c->in);
+    if (c->base.backlogged)
+        set_state(c, HF_H1_CLIENT_FLUSH);
+    else
+        linger_or_close(c);
+}
+
+/* Within a message, the client has neither sent nor taken a byte for so long: it is given up. */
+void hf_h1_client_await_progress(struct hf_h1_client *c)
+{
+    switch (c->state) {
+    case HF_H1_CLIENT_BUSY:
+        hf_timer_after(c->base.worker->loop, &c->timer,
+                       hf_ms(hf_worker_limits(c->base.worker)->progress_ms));
+        break;
+    case HF_H1_CLIENT_HEAD: /* the head has its time, whatever else moves */
+        break;
+    default:
+        set_state(c, (enum hf_h1_client_state)c->state); /* its time begins anew */
+        break;
+    }
+}
+
+static void send_backlog(struct hf_h1_client *c)
+{
+    if (!hf_h1_client_send_backlog(c))
+        lost(c);
+    else if (c->base.backlogged)
+        return;
+    else if (c->state == HF_H1_CLIENT_FLUSH)
+        linger_or_close(c);
+    else if (c->base.exchange)
+        hf_exchange_drained(c->base.exchange);
+}
+
+/* ---- receiving ---- */
+
+static void refuse(struct hf_h1_client *c, int h1_error)
+{
+    enum hf_h1_error err = (enum hf_h1_error) - h1_error;
+
+    hf_count_add(&c->base.worker->live->bad_requests, 1);
+    c->base.keep_alive = false;
+    c->minor = 1;
+    hf_answer(&c->base, hf_h1_error_status(err), hf_h1_error_text(err), 0);
+    hf_outcome_refused(&c->base, hf_h1_error_status(err));
+    finish(c);
+}
+
+/* A head, if it is whole. Returns bytes taken. */
+static size_t take_head(struct hf_h1_client *c, struct hf_str bytes)
+{
+    struct hf_worker *w = c->base.worker;
+    const struct hf_plan_gateway *g = hf_worker_limits(w);
+    struct hf_h1_limits limits = {g->line, g->head, g->fields};
+    struct hf_h1_framing framing;
+    ssize_t n;
+    int rc;
+
+    if (c->state == HF_H1_CLIENT_IDLE)
+        set_state(c, HF_H1_CLIENT_HEAD);
+    n = hf_h1_parse_request(bytes, &c->scanned, &limits, &w->head);
+    if (n == 0)
+        return 0;
+    rc = n < 0 ? (int)n : hf_h1_request_framing(&w->head, &framing);
+    if (rc < 0) {
+        refuse(c, rc);
+        return bytes.n;
+    }
+    c->minor = w->head.minor;
+    c->body_kind = framing.kind;
+    c->body_left = framing.length;
+    hf_h1_chunk_init(&c->chunk);
+    c->base.keep_alive = framing.keep_alive && !w->leaving && !c->base.eof;
+    set_state(c, HF_H1_CLIENT_BUSY);
+    c->base.body_follows = (size_t)n < bytes.n && framing.kind != HF_H1_BODY_NONE;
+    hf_exchange_start(&c->base, &framing);
+    return (size_t)n;
+}
+
+/* The steps of a body return bytes taken, 0 if more are needed or there is no room, < 0:
+ * -(enum hf_h1_error). */
+static ssize_t take_length(struct hf_h1_client *c, struct hf_str bytes)
+{
+    struct hf_exchange *x = c->base.exchange;
+    size_t room = hf_exchange_room(x);
+
+    if (bytes.n > room)
+        bytes.n = room;
+    if (bytes.n > c->body_left)
+        bytes.n = (size_t)c->body_left;
+    if (bytes.n == 0 || c->base.exchange != x)
+        return 0;
+    c->body_left -= bytes.n;
+    hf_exchange_feed(x, bytes, c->body_left == 0);
+    return (ssize_t)bytes.n;
+}
+
+static ssize_t take_chunked(struct hf_h1_client *c, struct hf_str bytes)
+{
+    struct hf_exchange *x = c->base.exchange;
+    struct hf_h1_trailers trailers;
+    struct hf_str data = {0};
+    size_t room = hf_exchange_room(x);
+    ssize_t n;
+
+    if (room == 0 || c->base.exchange != x)
+        return 0;
+    if (room < HF_H1_TRAILER_BYTES)
+        room = HF_H1_TRAILER_BYTES; /* a trailer section is taken whole, or never */
+    if (bytes.n > room)
+        bytes.n = room;
+    n = hf_h1_chunk_feed(&c->chunk, bytes, &data, &trailers);
+    if (n < 0)
+        return n;
+    if (data.n)
+        hf_exchange_feed(x, data, false);
+    if (c->base.exchange == x && hf_h1_chunk_done(&c->chunk))
+        hf_exchange_feed_end(x, &trailers);
+    return n;
+}
+
+static ssize_t take_body(struct hf_h1_client *c, struct hf_str bytes)
+{
+    ssize_t n = c->body_kind == HF_H1_BODY_CHUNKED ? take_chunked(c, bytes) : take_length(c, bytes);
+
+    if (n >= 0)
+        return n;
+    /* Where the message ends is not known any more. */
+    hf_count_add(&c->base.worker->live->bad_requests, 1);
+    hf_exchange_bad_body(c->base.exchange, hf_h1_error_text((enum hf_h1_error) - n));
+    return (ssize_t)bytes.n;
+}
+
+/* What was taken of a request goes on, in one call. */
+static void push(struct hf_h1_client *c)
+{
+    struct hf_exchange *x = c->base.exchange;
+
+    c->base.body_follows = false;
+    if (!x || c->state != HF_H1_CLIENT_BUSY)
+        return;
+    hf_exchange_push(x);
+    if (c->base.exchange != x)
+        return;
+    if (!x->request_done || c->base.backlogged)
+        hf_h1_client_await_progress(c);
+    else
+        hf_timer_stop(&c->timer);
+}
+
+/* Takes what can be taken now from the front; returns how much. */
+static size_t take(struct hf_h1_client *c, struct hf_str bytes)
+{
+    bool body = false; /* of the request that is under way */
+    size_t taken = 0, n = 1;
+
+    c->taking = true;
+    while (taken < bytes.n && n) {
+        struct hf_str rest = {bytes.p + taken, bytes.n - taken};
+
+        switch (c->state) {
+        case HF_H1_CLIENT_IDLE:
+        case HF_H1_CLIENT_HEAD:
+            n = take_head(c, rest);
+            body = c->base.exchange && !c->base.exchange->request_done;
+            break;
+        case HF_H1_CLIENT_BUSY:
+            n = c->base.exchange->request_done ? 0 : (size_t)take_body(c, rest);
+            body = body || n;
+            break;
+        default: /* nobody listens any more */
+            n = rest.n;
+            break;
+        }
+        taken += n;
+    }
+    if (body)
+        push(c);
+    c->taking = false;
+    return taken;
+}
+
+static bool wants_bytes(const struct hf_h1_client *c)
+{
+    switch (c->state) {
+    case HF_H1_CLIENT_IDLE:
+    case HF_H1_CLIENT_HEAD:
+    case HF_H1_CLIENT_LINGER:
+        return true;
+    case HF_H1_CLIENT_BUSY:
+        return hf_exchange_wants_request(c->base.exchange);
+    default:
+        return false;
+    }
+}
+
+static void end_of_input(struct hf_h1_client *c)
+{
+    c->base.eof = true;
+    c->readable = false;
+    switch (c->state) {
+    case HF_H1_CLIENT_BUSY:
+        c->base.keep_alive = false;
+        if (!c->base.exchange->request_done)
+            lost(c); /* half a request will never be whole */
+        break;
+    case HF_H1_CLIENT_FLUSH:
+        break;
+    case HF_H1_CLIENT_IDLE:
+    case HF_H1_CLIENT_HEAD:
+        finish(c); /* what it has asked for before is still sent */
+        break;
+    default:
+        lost(c);
+        break;
+    }
+}
+
+/* Takes from what was received before. */
+static void take_kept(struct hf_h1_client *c)
+{
+    size_t n;
+
+    if (hf_buffer_used(&c->in) == 0)
+        return;
+    n = take(c, hf_buffer_str(&c->in));
+    if (c->state == HF_H1_CLIENT_CLOSED || !c->in.p)
+        return;
+    c->in.start += (uint32_t)n;
+    if (hf_buffer_used(&c->in) == 0)
+        hf_buffer_drop(&c->base.worker->buffers, &c->in);
+}
+
+/* One call of recv, and what follows from it. Returns false when there is nothing more to do now.
+ */
+static bool receive(struct hf_h1_client *c)
+{
+    struct hf_worker *w = c->base.worker;
+    bool kept = hf_buffer_used(&c->in) > 0;
+    char *to = w->in;
+    size_t size = HF_READ_SIZE, taken;
+    ssize_t n;
+
+    if (kept) {
+        if (hf_buffer_room(&w->buffers, &c->in, 4096)) {
+            refuse(c, -HF_H1_HEAD_LONG);
+            return false;
+        }
+        to = c->in.p + c->in.end;
+        size = c->in.size - c->in.end;
+    }
+    n = recv(c->watch.fd, to, size, 0);
+    if (n < 0 && errno == EINTR)
+        return true;
+    if (n < 0 && errno == EAGAIN) {
+        c->readable = false;
+        return false;
+    }
+    if (n <= 0) {
+        if (n == 0)
+            end_of_input(c);
+        else
+            lost(c);
+        return false;
+    }
+    if ((size_t)n < size && !c->ending)
+        c->readable = false; /* epoll(7): a short read means that it is dry, but for the end */
+    if (kept) {
+        c->in.end += (uint32_t)n;
+        take_kept(c);
+        return true;
+    }
+    taken = take(c, (struct hf_str){to, (size_t)n});
+    if (taken < (size_t)n && c->state != HF_H1_CLIENT_CLOSED &&
+        hf_buffer_add(&w->buffers, &c->in, (struct hf_str){to + taken, (size_t)n - taken}))
+        lost(c);
+    return true;
+}
+
+static void read_on(struct hf_h1_client *c)
+{
+    for (int i = 0; c->state != HF_H1_CLIENT_CLOSED && c->readable && wants_bytes(c); i++) {
+        if (i == HF_READS_AT_ONCE) {
+            hf_task_add(&c->base.worker->tasks, &c->go_on);
+            return;
+        }
+        if (!receive(c))
+            return;
+    }
+}
+
+void hf_h1_client_resume(struct hf_client *base)
+{
+    struct hf_h1_client *c = hf_h1_client_of(base);
+
+    if (c->taking)
+        return;
+    take_kept(c);
+    read_on(c);
+}
+
+void hf_h1_client_done(struct hf_client *base, bool whole)
+{
+    struct hf_h1_client *c = hf_h1_client_of(base);
+
+    if (c->state == HF_H1_CLIENT_CLOSED)
+        return;
+    if (c->base.broken) {
+        hf_h1_client_close(c);
+        return;
+    }
+    if (!whole) { /* the message cannot be ended properly: the connection's end tells the client */
+        c->cut = c->until_close;
+        c->base.keep_alive = false;
+    }
+    if (!c->base.keep_alive) {
+        finish(c);
+        return;
+    }
+    set_state(c, HF_H1_CLIENT_IDLE);
+    hf_h1_client_resume(base);
+}
+
+void hf_h1_client_leave(struct hf_h1_client *c)
+{
+    if (c->state != HF_H1_CLIENT_IDLE)
+        return;
+    c->readable = true; /* a request may have come just now: it is answered */
+    read_on(c);
+    if (c->state == HF_H1_CLIENT_IDLE)
+        finish(c);
+}
+
+/* ---- events ---- */
+
+static void on_event(struct hf_watch *watch, uint32_t events)
+{
+    struct hf_h1_client *c = HF_CONTAINER(watch, struct hf_h1_client, watch);
+
+    c->ending = c->ending || (events & EPOLLRDHUP);
+    if (events & (EPOLLERR | EPOLLHUP)) {
+        if (c->state != HF_H1_CLIENT_LINGER || (events & EPOLLERR)) {
+            lost(c);
+            return;
+        }
+    }
+    if ((events & EPOLLOUT) && !c->writable) {
+        c->writable = true;
+        send_backlog(c);
+    }
+    if (c->state != HF_H1_CLIENT_CLOSED && (events & ~(uint32_t)EPOLLOUT)) {
+        c->readable = true;
+        read_on(c);
+    }
+}
+
+static void on_timer(struct hf_timer *t)
+{
+    struct hf_h1_client *c = HF_CONTAINER(t, struct hf_h1_client, timer);
+
+    switch (c->state) {
+    case HF_H1_CLIENT_HEAD:
+        c->base.keep_alive = false;
+        c->minor = 1;
+        hf_answer(&c->base, 408, "the request did not arrive in time", 0);
+        hf_outcome_refused(&c->base, 408);
+        finish(c);
+        break;
+    case HF_H1_CLIENT_BUSY:
+        if (c->base.backlogged)
+            lost(c);
+        else if (hf_exchange_wants_request(c->base.exchange))
+            hf_exchange_slow_body(c->base.exchange);
+        else if (!c->base.exchange->request_done)
+            hf_h1_client_await_progress(
+                c); /* it is the endpoint that does not take it; the exchange sees to it */
+        break;
+    default:
+        lost(c);
+        break;
+    }
+}

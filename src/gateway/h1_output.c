@@ -1,0 +1,228 @@
+/* Responses on their way to an HTTP/1.1 client. What goes out with one flush is gathered in the
+ * worker's struct hf_output: rendered text and slices of what was received. */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "gateway/exchange.h"
+#include "gateway/h1_client.h"
+#include "gateway/worker.h"
+
+static void out_reset(struct hf_output *out)
+{
+    out->n = 0;
+    out->bytes = 0;
+    out->text = (struct hf_h1_out){out->space, out->space + HF_HEAD_OUT, false};
+}
+
+static void keep_rest(struct hf_h1_client *c, struct hf_output *out, size_t sent)
+{
+    for (uint32_t i = 0; i < out->n; i++) {
+        struct hf_str piece = {out->piece[i].iov_base, out->piece[i].iov_len};
+        if (sent >= piece.n) {
+            sent -= piece.n;
+            continue;
+        }
+        if (hf_buffer_add(&c->base.worker->buffers, &c->out,
+                          (struct hf_str){piece.p + sent, piece.n - sent}))
+            c->base.broken = true; /* more than HF_BUFFER_MOST cannot be: reading stops before */
+        sent = 0;
+    }
+    c->base.backlogged = true;
+}
+
+static void flush(struct hf_client *base)
+{
+    struct hf_h1_client *c = hf_h1_client_of(base);
+    struct hf_output *out = &base->worker->out;
+    size_t sent = 0;
+
+    if (out->n == 0)
+        return;
+    if (out->text.full)
+        base->broken = true;
+    if (!base->backlogged && !base->broken && c->state != HF_H1_CLIENT_CLOSED) {
+        struct msghdr m = {.msg_iov = out->piece, .msg_iovlen = out->n};
+        ssize_t n;
+        do
+            n = out->n == 1 ? send(c->watch.fd, out->piece[0].iov_base, out->bytes, MSG_NOSIGNAL)
+                            : sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
+        while (n < 0 && errno == EINTR);
+        if (n < 0 && errno != EAGAIN)
+            base->broken = true;
+        sent = n < 0 ? 0 : (size_t)n;
+    }
+    if (!base->broken && sent < out->bytes) {
+        c->writable = false;
+        keep_rest(c, out, sent);
+        hf_h1_client_await_progress(c);
+    }
+    out_reset(out);
+}
+
+bool hf_h1_client_send_backlog(struct hf_h1_client *c)
+{
+    while (c->base.backlogged && c->writable) {
+        struct hf_str rest = hf_buffer_str(&c->out);
+        ssize_t n = send(c->watch.fd, rest.p, rest.n, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN) {
+            c->writable = false;
+            return true;
+        }
+        if (n < 0)
+            return false;
+        c->out.start += (uint32_t)n;
+        c->base.backlogged = hf_buffer_used(&c->out) > 0;
+        hf_h1_client_await_progress(c);
+    }
+    if (!c->base.backlogged)
+        hf_buffer_drop(&c->base.worker->buffers, &c->out);
+    return true;
+}
+
+/* ---- what is queued ---- */
+
+static void piece(struct hf_worker *w, struct hf_str s)
+{
+    struct hf_output *out = &w->out;
+
+    if (out->n && (char *)out->piece[out->n - 1].iov_base + out->piece[out->n - 1].iov_len == s.p) {
+        out->piece[out->n - 1].iov_len += s.n; /* rendered one behind the other */
+    } else {
+        out->piece[out->n++] = (struct iovec){(void *)s.p, s.n};
+    }
+    out->bytes += s.n;
+}
+
+/* Adds what was rendered into out->text since `from`. */
+static void rendered(struct hf_worker *w, const char *from)
+{
+    piece(w, (struct hf_str){from, (size_t)(w->out.text.p - from)});
+}
+
+static void put_response_fields(struct hf_h1_out *o, const struct hf_h1_head *head)
+{
+    const uint64_t skip =
+        HF_FIELD_BIT(HF_FIELD_CONTENT_LENGTH) | HF_FIELD_BIT(HF_FIELD_X_REQUEST_ID);
+
+    for (unsigned i = 0; i < head->n_fields; i++) {
+        const struct hf_h1_field *f = &head->fields[i];
+        if (!(f->id && (skip & HF_FIELD_BIT(f->id))) && !hf_h1_hop_by_hop(head, i))
+            hf_h1_put_field(o, f->name, f->value);
+    }
+}
+
+/* How the client learns where the body ends. HTTP/1.0 knows no chunks: there, the connection's end.
+ */
+static void put_response_framing(struct hf_h1_client *c, struct hf_h1_out *o,
+                                 const struct hf_h1_head *head, const struct hf_h1_framing *framing)
+{
+    const struct hf_exchange *x = c->base.exchange;
+    bool unknown = framing->kind == HF_H1_BODY_CHUNKED || framing->kind == HF_H1_BODY_UNTIL_CLOSE;
+
+    /* Of HEAD and 304 as well, but never of 204: RFC 9110 8.6. */
+    if ((head->seen & HF_FIELD_BIT(HF_FIELD_CONTENT_LENGTH)) && head->status != 204) {
+        HF_H1_PUT(o, "content-length: ");
+        hf_h1_put_decimal(o, framing->length);
+        HF_H1_PUT(o, "\r\n");
+    }
+    c->chunked = unknown && c->minor;
+    if (c->chunked || (x && x->method == HF_METHOD_HEAD && c->minor &&
+                       (head->seen & HF_FIELD_BIT(HF_FIELD_TRANSFER_ENCODING))))
+        HF_H1_PUT(o, "transfer-encoding: chunked\r\n");
+    else if (unknown)
+        c->base.keep_alive = false;
+    c->until_close = unknown && !c->chunked;
+}
+
+static void put_head(struct hf_client *base, const struct hf_h1_head *head,
+                     const struct hf_h1_framing *framing)
+{
+    struct hf_h1_client *c = hf_h1_client_of(base);
+    struct hf_worker *w = base->worker;
+    struct hf_exchange *x = base->exchange;
+    struct hf_h1_out *o = &w->out.text;
+    char *from = o->p;
+
+    hf_h1_put_status(o, head->status, head->reason);
+    put_response_fields(o, head);
+    put_response_framing(c, o, head, framing);
+    if (!(head->seen & HF_FIELD_BIT(HF_FIELD_DATE)))
+        hf_h1_put_field(
+            o, HF_STR("date"),
+            hf_date(&w->date, (struct hf_wall){hf_worker_wall_ns(w, hf_worker_now(w))}));
+    if (x && x->id_n)
+        hf_h1_put_field(o, HF_STR("x-request-id"), (struct hf_str){x->id, x->id_n});
+    if (!base->keep_alive)
+        HF_H1_PUT(o, "connection: close\r\n");
+    else if (!c->minor)
+        HF_H1_PUT(o, "connection: keep-alive\r\n");
+    HF_H1_PUT(o, "\r\n");
+    rendered(w, from);
+}
+
+static void put_interim(struct hf_client *base, const struct hf_h1_head *head)
+{
+    struct hf_h1_out *o = &base->worker->out.text;
+    char *from = o->p;
+
+    if (!hf_h1_client_of(base)->minor)
+        return;
+    hf_h1_put_status(o, head->status, head->reason);
+    put_response_fields(o, head);
+    HF_H1_PUT(o, "\r\n");
+    rendered(base->worker, from);
+    flush(base);
+}
+
+static void put_body(struct hf_client *base, struct hf_str data)
+{
+    struct hf_worker *w = base->worker;
+    struct hf_output *out = &w->out;
+    char *from = out->text.p;
+
+    if (out->n + 3 > HF_PIECES || out->text.end - from < 2L * HF_H1_CHUNK_FRAME) {
+        flush(base);
+        from = out->text.p;
+    }
+    if (!hf_h1_client_of(base)->chunked) {
+        piece(w, data);
+        return;
+    }
+    hf_h1_put_chunk(&out->text, data.n);
+    rendered(w, from);
+    piece(w, data);
+    from = out->text.p;
+    HF_H1_PUT(&out->text, "\r\n");
+    rendered(w, from);
+}
+
+static void put_end(struct hf_client *base, const struct hf_h1_trailers *trailers)
+{
+    struct hf_h1_client *c = hf_h1_client_of(base);
+    struct hf_h1_out *o = &base->worker->out.text;
+    char *from;
+
+    if (!c->chunked)
+        return;
+    c->chunked = false;
+    if (base->worker->out.n == HF_PIECES)
+        flush(base);
+    from = o->p;
+    HF_H1_PUT(o, "0\r\n");
+    for (unsigned i = 0; trailers && i < trailers->n; i++)
+        hf_h1_put_field(o, trailers->fields[i].name, trailers->fields[i].value);
+    HF_H1_PUT(o, "\r\n");
+    rendered(base->worker, from);
+}
+
+const struct hf_client_ops hf_h1_client_ops = {
+    .head = put_head,
+    .interim = put_interim,
+    .body = put_body,
+    .end = put_end,
+    .flush = flush,
+    .resume = hf_h1_client_resume,
+    .done = hf_h1_client_done,
+};
