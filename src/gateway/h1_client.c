@@ -226,7 +226,8 @@ static size_t take_head(struct hf_h1_client *c, struct hf_str bytes)
     hf_h1_chunk_init(&c->chunk);
     c->base.keep_alive = framing.keep_alive && !w->leaving && !c->base.eof;
     set_state(c, HF_H1_CLIENT_BUSY);
-    c->base.body_follows = (size_t)n < bytes.n && framing.kind != HF_H1_BODY_NONE;
+    c->base.body_follows =
+        (size_t)n < bytes.n && (framing.kind == HF_H1_BODY_CHUNKED || framing.length > 0);
     hf_exchange_start(&c->base, &framing);
     return (size_t)n;
 }
