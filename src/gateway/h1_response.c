@@ -32,6 +32,7 @@ static size_t head_bytes(struct hf_h1_upstream *u, struct hf_str bytes)
 {
     struct hf_exchange *x = u->base.exchange;
     struct hf_h1_head *head = &u->base.worker->head;
+    struct hf_h1_framing framing;
     ssize_t n = hf_h1_parse_response(bytes, &u->scanned, &limits, head);
 
     if (n == 0)
@@ -42,6 +43,8 @@ static size_t head_bytes(struct hf_h1_upstream *u, struct hf_str bytes)
     }
     if (head->status >= 200 || head->status == 101)
         take_head(u);
+    else if (hf_h1_response_framing(head, x->method, &framing))
+        hf_attempt_failed(x, HF_FAILURE_INVALID);
     else
         hf_response_interim(x, head);
     return (size_t)n;

@@ -6,6 +6,19 @@
     if (hf_scan_same(p, text, sizeof(text) - 1))                                                   \
         return HF_FIELD_##id;
 
+enum { HYPHENATED_LEAST = 10, LONGEST = 19 }; /* of the names that have a hyphen */
+
+static enum hf_field_id find_known(const char *p, size_t n);
+
+static __attribute__((noinline)) enum hf_field_id find_twin(const char *p, size_t n)
+{
+    char name[LONGEST];
+
+    for (size_t i = 0; i < n; i++)
+        name[i] = p[i] == '_' ? '-' : p[i];
+    return find_known(name, n) == HF_FIELD_OTHER ? HF_FIELD_OTHER : HF_FIELD_TWIN;
+}
+
 static enum hf_field_id find_short(const char *p, size_t n)
 {
     switch (n) {
@@ -48,13 +61,11 @@ static enum hf_field_id find_short(const char *p, size_t n)
     return HF_FIELD_OTHER;
 }
 
-enum hf_field_id hf_field_find(struct hf_str name)
+static enum hf_field_id find_known(const char *p, size_t n)
 {
-    const char *p = name.p;
-
-    if (name.n <= 10)
-        return find_short(p, name.n);
-    switch (name.n) {
+    if (n <= 10)
+        return find_short(p, n);
+    switch (n) {
     case 11:
         IS(RETRY_AFTER, "retry-after")
         IS(TRACEPARENT, "traceparent")
@@ -91,6 +102,16 @@ enum hf_field_id hf_field_find(struct hf_str name)
         break;
     }
     return HF_FIELD_OTHER;
+}
+
+enum hf_field_id hf_field_find(struct hf_str name)
+{
+    enum hf_field_id id = find_known(name.p, name.n);
+
+    if (id == HF_FIELD_OTHER && name.n >= HYPHENATED_LEAST && name.n <= LONGEST &&
+        memchr(name.p, '_', name.n))
+        id = find_twin(name.p, name.n);
+    return id;
 }
 
 struct hf_str hf_field_name(enum hf_field_id id)

@@ -47,14 +47,17 @@ enum hf_field_id {
 #define X(id, name) HF_FIELD_##id,
     HF_FIELDS(X)
 #undef X
-        HF_FIELD_COUNT,
+        HF_FIELD_TWIN, /* one of the above but for '_' in the place of '-' */
+    HF_FIELD_COUNT,
 };
 _Static_assert(HF_FIELD_COUNT <= 64, "sets of fields are words of 64 bits");
 
 #define HF_FIELD_BIT(id) (UINT64_C(1) << (id))
 
-/* ASCII case-insensitive. name holds token characters only (RFC 9110 5.6.2). */
+/* ASCII case-insensitive. name holds token characters only (RFC 9110 5.6.2).
+ * Servers that hand fields over in variables (CGI and its heirs) cannot tell `transfer_encoding`
+ * from the real one. Such a twin has an id of its own: it is never passed on. */
 enum hf_field_id hf_field_find(struct hf_str name);
 
-/* In lower case; empty for HF_FIELD_OTHER. */
+/* In lower case; empty for HF_FIELD_OTHER and HF_FIELD_TWIN. */
 struct hf_str hf_field_name(enum hf_field_id id);

@@ -35,6 +35,7 @@
     X(CODING_OLD, 400, "transfer-encoding in an HTTP/1.0 message")                                 \
     X(EXPECT, 417, "an expectation other than 100-continue")                                       \
     X(STATUS_LINE, 400, "the response does not begin with HTTP/1.1 and a status")                  \
+    X(INTERIM_BODY, 400, "an interim response that announces a body")                              \
     X(CHUNK_SIZE, 400, "a chunk size that is not a hexadecimal number of at most 16 digits")       \
     X(CHUNK_EXTENSION, 400, "chunk extensions that are malformed or too long")                     \
     X(CHUNK_END, 400, "a chunk that does not end where its size says")                             \

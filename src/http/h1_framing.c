@@ -91,9 +91,13 @@ int hf_h1_response_framing(const struct hf_h1_head *head, enum hf_method method,
         f.kind = HF_H1_BODY_TUNNEL;
         f.keep_alive = false;
     } else if (head->status < 200 || head->status == 204) {
-        /* A body announced where none may be: perhaps its bytes follow all the same. */
-        if (f.kind == HF_H1_BODY_CHUNKED || f.length > 0)
+        /* A body announced where none may be: perhaps its bytes follow all the same. Behind 204 the
+         * connection can end; behind 1xx they might be taken for the final response. */
+        if (f.kind == HF_H1_BODY_CHUNKED || f.length > 0) {
+            if (head->status < 200)
+                return -HF_H1_INTERIM_BODY;
             f.keep_alive = false;
+        }
         f.kind = HF_H1_BODY_NONE;
     } else if (head->status == 304 || method == HF_METHOD_HEAD) {
         f.kind = HF_H1_BODY_NONE;

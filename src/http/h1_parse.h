@@ -89,16 +89,16 @@ static inline const struct hf_h1_field *hf_h1_field(const struct hf_h1_head *hea
 /* The first field of that name, in lower case, or NULL: for names without an id. */
 const struct hf_h1_field *hf_h1_field_named(const struct hf_h1_head *head, struct hf_str name);
 
-/* Must field i not be forwarded? True for the fields of RFC 9110 7.6.1 and for those without an id
- * which the connection field names. What has an id is never removed at the sender's word, so that
- * nobody can strip, say, x-forwarded-for. */
+/* Must field i not be forwarded? True for the fields of RFC 9110 7.6.1, for twins of known names,
+ * and for those without an id which the connection field names. What has an id is never removed at
+ * the sender's word, so that nobody can strip, say, x-forwarded-for. */
 bool hf_h1_hop_by_hop_named(const struct hf_h1_head *head, struct hf_str name);
 static inline bool hf_h1_hop_by_hop(const struct hf_h1_head *head, unsigned i)
 {
     const uint64_t always = HF_FIELD_BIT(HF_FIELD_CONNECTION) | HF_FIELD_BIT(HF_FIELD_KEEP_ALIVE) |
                             HF_FIELD_BIT(HF_FIELD_PROXY_CONNECTION) | HF_FIELD_BIT(HF_FIELD_TE) |
                             HF_FIELD_BIT(HF_FIELD_TRANSFER_ENCODING) |
-                            HF_FIELD_BIT(HF_FIELD_UPGRADE);
+                            HF_FIELD_BIT(HF_FIELD_UPGRADE) | HF_FIELD_BIT(HF_FIELD_TWIN);
     const struct hf_h1_field *f = &head->fields[i];
 
     if (HF_FIELD_BIT(f->id) & always)

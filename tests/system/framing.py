@@ -293,13 +293,12 @@ def split_requests(data, rules=STRICT):
     return found, data[at:]
 
 
-def split_responses(data, methods, rules=STRICT):
+def split_responses(data, methods, rules=STRICT, ended=True):
     """All whole responses in data, interim ones too, and what is left. methods: of the requests, in order."""
     found, at, methods = [], 0, list(methods)
     try:
         while at < len(data):
-            method = methods[0] if methods else "GET"
-            found.append(take_response(data, at, method, True, rules))
+            found.append(take_response(data, at, methods[0] if methods else "GET", ended, rules))
             at = found[-1].end
             if found[-1].status >= 200 and methods:
                 methods.pop(0)

@@ -303,6 +303,20 @@ static void hop_by_hop_fields_are_known(void **state)
         assert_int_equal(hf_h1_hop_by_hop(&head, i), want[i]);
 }
 
+/* Servers that read '_' as '-' must not see a framing that the parser did not see. */
+static void twins_of_known_names_are_not_forwarded(void **state)
+{
+    static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\nTransfer_Encoding: chunked\r\n"
+                               "CONTENT_LENGTH: 5\r\nx_own: 1\r\nx-forwarded_for: 1\r\n\r\n";
+    static const bool want[] = {false, true, true, false, true};
+
+    (void)state;
+    assert_int_equal(run(hf_h1_parse_request, hf_str(text)), sizeof(text) - 1);
+    assert_int_equal(head.n_fields, HF_COUNT(want));
+    for (unsigned i = 0; i < HF_COUNT(want); i++)
+        assert_int_equal(hf_h1_hop_by_hop(&head, i), want[i]);
+}
+
 static void responses_are_taken_apart(void **state)
 {
     (void)state;
@@ -410,18 +424,21 @@ static void each_error_has_a_status_and_a_sentence(void **state)
 static void each_name_has_its_id(void **state)
 {
     (void)state;
-    for (unsigned id = 1; id < HF_FIELD_COUNT; id++) {
+    for (unsigned id = 1; id < HF_FIELD_TWIN; id++) {
         char name[32];
         struct hf_str s = hf_field_name(id);
         assert_true(s.n > 0 && s.n < sizeof(name));
         assert_int_equal(hf_field_find(s), id);
         for (size_t i = 0; i <= s.n; i++) {
+            bool twin = i < s.n && s.p[i] == '-';
             hf_str_copy(s, name, sizeof(name));
             if (i < s.n)
-                name[i] = name[i] == '-' ? '_' : '*';
+                name[i] = twin ? '_' : '*';
             else
                 name[0] = (char)(name[0] - 32);
-            assert_int_equal(hf_field_find((struct hf_str){name, s.n}), i < s.n ? 0 : id);
+            assert_int_equal(hf_field_find((struct hf_str){name, s.n}), twin      ? HF_FIELD_TWIN
+                                                                        : i < s.n ? HF_FIELD_OTHER
+                                                                                  : id);
         }
         assert_int_equal(hf_field_find((struct hf_str){s.p, s.n - 1}), HF_FIELD_OTHER);
     }
@@ -435,6 +452,7 @@ int main(void)
         cmocka_unit_test(good_requests_are_taken_apart),
         cmocka_unit_test(fields_are_indexed),
         cmocka_unit_test(hop_by_hop_fields_are_known),
+        cmocka_unit_test(twins_of_known_names_are_not_forwarded),
         cmocka_unit_test(responses_are_taken_apart),
         cmocka_unit_test(methods_are_known),
         cmocka_unit_test(each_byte_is_judged_alike_everywhere),
