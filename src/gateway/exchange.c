@@ -272,7 +272,7 @@ void hf_exchange_feed(struct hf_exchange *x, struct hf_str data, bool last)
 void hf_exchange_feed_end(struct hf_exchange *x, const struct hf_h1_trailers *trailers)
 {
     if (x->request_kind == HF_H1_BODY_CHUNKED && append_end(x, trailers))
-        hf_exchange_bad_body(x, hf_h1_error_text(HF_H1_TRAILER_LONG));
+        hf_exchange_bad_body(x, 431, hf_h1_error_text(HF_H1_TRAILER_LONG));
     else
         x->request_done = true;
 }
@@ -298,9 +298,9 @@ void hf_exchange_give_up(struct hf_exchange *x, unsigned status, const char *det
         hf_exchange_answer(x, status, detail, 0);
 }
 
-void hf_exchange_bad_body(struct hf_exchange *x, const char *detail)
+void hf_exchange_bad_body(struct hf_exchange *x, unsigned status, const char *detail)
 {
-    hf_exchange_give_up(x, 400, detail);
+    hf_exchange_give_up(x, status, detail);
 }
 
 void hf_exchange_slow_body(struct hf_exchange *x)

@@ -96,8 +96,9 @@ void hf_exchange_push(struct hf_exchange *x);
 /* More of the request is to come, and there is room for it. */
 bool hf_exchange_wants_request(struct hf_exchange *x);
 
-/* The request's body is malformed, or stopped coming: the rest of it is not to be had. */
-void hf_exchange_bad_body(struct hf_exchange *x, const char *detail);
+/* The request's body is malformed, or stopped coming: the rest of it is not to be had. status: 4xx.
+ */
+void hf_exchange_bad_body(struct hf_exchange *x, unsigned status, const char *detail);
 void hf_exchange_slow_body(struct hf_exchange *x);
 
 void hf_exchange_client_gone(struct hf_exchange *x);

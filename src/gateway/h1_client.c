@@ -277,12 +277,13 @@ static ssize_t take_chunked(struct hf_h1_client *c, struct hf_str bytes)
 static ssize_t take_body(struct hf_h1_client *c, struct hf_str bytes)
 {
     ssize_t n = c->body_kind == HF_H1_BODY_CHUNKED ? take_chunked(c, bytes) : take_length(c, bytes);
+    enum hf_h1_error err = n < 0 ? (enum hf_h1_error) - n : HF_H1_OK;
 
-    if (n >= 0)
+    if (err == HF_H1_OK)
         return n;
     /* Where the message ends is not known any more. */
     hf_count_add(&c->base.worker->live->bad_requests, 1);
-    hf_exchange_bad_body(c->base.exchange, hf_h1_error_text((enum hf_h1_error) - n));
+    hf_exchange_bad_body(c->base.exchange, hf_h1_error_status(err), hf_h1_error_text(err));
     return (ssize_t)bytes.n;
 }
 

@@ -95,6 +95,7 @@ static void attach(struct hf_upstream *base)
     hf_timer_stop(&u->timer);
     u->in_body = false;
     u->scanned = 0;
+    u->attached_at = hf_worker_now(base->worker);
 }
 
 static void close_now(struct hf_upstream *base)
@@ -190,6 +191,14 @@ static void finish_connect(struct hf_h1_upstream *u, uint32_t events)
     }
 }
 
+/* An event of the turn in which a kept connection was taken is older than the request: what came,
+ * bytes or an end, answers nothing that was asked there. */
+static bool older_than_request(const struct hf_h1_upstream *u, uint32_t events)
+{
+    return u->base.reused && events & ~(uint32_t)EPOLLOUT &&
+           u->attached_at.ns == hf_worker_now(u->base.worker).ns;
+}
+
 static void on_event(struct hf_watch *watch, uint32_t events)
 {
     struct hf_h1_upstream *u = HF_CONTAINER(watch, struct hf_h1_upstream, watch);
@@ -198,6 +207,10 @@ static void on_event(struct hf_watch *watch, uint32_t events)
     if (!u->base.exchange) {
         if (events & ~(uint32_t)EPOLLOUT)
             idle_event(u);
+        return;
+    }
+    if (older_than_request(u, events)) {
+        hf_exchange_upstream_lost(u->base.exchange);
         return;
     }
     if (!u->base.connected) {

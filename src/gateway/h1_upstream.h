@@ -14,7 +14,8 @@ struct hf_h1_upstream {
     struct hf_timer timer; /* idle: when it is closed */
     struct hf_buffer in;   /* a response head or trailer that is not whole yet */
     size_t scanned;
-    struct hf_task go_on; /* to read on in the next turn */
+    struct hf_mono attached_at; /* the turn in which the present exchange took it */
+    struct hf_task go_on;       /* to read on in the next turn */
     bool readable, writable;
     bool ending; /* the other side has ended, or broken: what follows the last byte is known */
 

@@ -344,8 +344,8 @@ TRAILERS = {
     "trailers end with a bare LF": broken(chunks(b"0\r\nx: 1\r\n\n")),
     "trailer without a name": broken(chunks(b"0\r\n: 1\r\n\r\n")),
     "trailers, 24": passed(chunks(b"0\r\n" + b"x: 1\r\n" * 24 + b"\r\n"), post(b"")),
-    "trailers, 25": broken(chunks(b"0\r\n" + b"x: 1\r\n" * 25 + b"\r\n")),
-    "trailer of 5 kilobytes": broken(chunks(b"0\r\nx: " + b"a" * 5120 + b"\r\n\r\n")),
+    "trailers, 25": broken(chunks(b"0\r\n" + b"x: 1\r\n" * 25 + b"\r\n"), 431),
+    "trailer of 5 kilobytes": broken(chunks(b"0\r\nx: " + b"a" * 5120 + b"\r\n\r\n"), 431),
 }
 
 GET = head(method=b"GET")
