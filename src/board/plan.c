@@ -105,7 +105,7 @@ static bool service_valid(const struct hf_plan *p, uint32_t index,
 
     return s->slot < c->services && text_fits(p, s->name) && s->first_endpoint == first &&
            s->n_endpoints <= p->n_endpoints - first && s->candidate_share <= 10000 &&
-           s->retry_percent <= 100;
+           s->retry_percent <= 100 && s->upgrade < HF_UPGRADES;
 }
 
 static bool endpoint_valid(const struct hf_plan *p, uint32_t index,

@@ -49,6 +49,9 @@ struct hf_plan_gateway {
     struct hf_plan_listener listeners[HF_LISTENERS_MAX];
 };
 
+/* Which offers of another protocol are passed on (RFC 9110 7.8). */
+enum hf_plan_upgrade { HF_UPGRADE_OFF, HF_UPGRADE_WEBSOCKET, HF_UPGRADE_ANY, HF_UPGRADES };
+
 struct hf_plan_service {
     uint32_t slot, incarnation; /* index of its live counters, and whose they are */
     struct hf_plan_text name;
@@ -61,7 +64,9 @@ struct hf_plan_service {
     uint8_t retry_attempts;   /* beyond the first; 0: off */
     uint8_t retry_percent;    /* budget: share of the last 10 s */
     uint8_t retry_on_500;
-    uint8_t zero[7];
+    uint8_t upgrade; /* enum hf_plan_upgrade */
+    uint8_t zero[6];
+    uint32_t tunnel_ms; /* a tunnel without a byte ends after this time */
 };
 
 /* prefix "/" matches all; "/a" matches /a, /a/b and not /ab. host "" matches any. */

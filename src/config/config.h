@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
-#include "board/layout.h"
+#include "board/plan.h"
 #include "config/errors.h"
 #include "net/addr.h"
 
@@ -120,7 +120,7 @@ struct hf_config_health {
 };
 
 struct hf_config_timeout {
-    struct hf_duration connect, try, response, idle, drain; /* try: 0 is off */
+    struct hf_duration connect, try, response, idle, tunnel, drain; /* try: 0 is off */
 };
 
 struct hf_config_retry {
@@ -193,6 +193,7 @@ struct hf_config_service {
     struct hf_config_instance *instances;
     size_t n_instances;
 
+    uint32_t upgrade; /* enum hf_plan_upgrade */
     struct hf_config_health health;
     struct hf_config_timeout timeout;
     struct hf_config_retry retry;

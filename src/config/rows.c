@@ -286,6 +286,8 @@ static const struct hf_row timeout_rows[] = {
      .doc = "To the first byte of an answer, over all attempts; beyond: 504."},
     {"idle", HF_ROW_DURATION, SERVICE(timeout.idle), WITHIN(1, DAY), .fallback = "60s",
      .doc = "How long an instance may neither send nor take a byte within a message."},
+    {"tunnel", HF_ROW_DURATION, SERVICE(timeout.tunnel), WITHIN(100, DAY), .fallback = "1h",
+     .doc = "How long a WebSocket, or another tunnel, may be without a byte; then it is ended."},
     {"drain", HF_ROW_DURATION, SERVICE(timeout.drain), WITHIN(0, DAY), .fallback = "30s",
      .doc = "How long a stop waits for the requests in flight at the instance."},
 };
@@ -388,6 +390,8 @@ static const struct hf_row log_rows[] = {
 static const struct hf_section log_section = {
     .title = "services.NAME.log", .doc = "What instances write.", ROWS(log_rows)};
 
+static const char *const upgrades[] = {
+    [HF_UPGRADE_OFF] = "off", [HF_UPGRADE_WEBSOCKET] = "websocket", [HF_UPGRADE_ANY] = "any", NULL};
 static const struct hf_row service_rows[] = {
     {"route", HF_ROW_LIST, ARRAY(struct hf_config_service, route, n_route), WITHIN(1, 256),
      .required = true, .section = &route_section,
@@ -411,6 +415,9 @@ static const struct hf_row service_rows[] = {
      .expected = "a list of 1 to 1024 addresses such as [\"10.0.0.1:80\", \"orders.example:80\"]",
      .doc = "Instances that somebody else runs."},
     {"replicas", HF_ROW_SECTION, .section = &replicas_section},
+    {"upgrade", HF_ROW_CHOICE, SERVICE(upgrade), .choices = upgrades, .fallback = "websocket",
+     .doc = "Which offers of another protocol by `upgrade` are passed on to instances; any: but "
+            "for HTTP itself and TLS. Others are left out, and the request goes on without."},
     {"health", HF_ROW_SECTION, .section = &health_section},
     {"timeout", HF_ROW_SECTION, .section = &timeout_section},
     {"retry", HF_ROW_SECTION, .section = &retry_section},

@@ -171,6 +171,8 @@ static struct hf_plan_service service_part(const struct hf_config_service *c)
         .try_ms = ms(c->timeout.try),
         .response_ms = ms(c->timeout.response),
         .idle_ms = ms(c->timeout.idle),
+        .upgrade = (uint8_t)c->upgrade,
+        .tunnel_ms = ms(c->timeout.tunnel),
         .hold_ms = ms(c->hold.time),
         .hold_requests = c->hold.requests,
         .eject_failures = c->eject.failures,

@@ -2,6 +2,7 @@
 
 #include "gateway/hold.h"
 #include "gateway/response.h"
+#include "gateway/tunnel.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
 
@@ -26,7 +27,7 @@ static bool may_try_again(const struct hf_exchange *x, const struct hf_plan_serv
  * connection has a deadline of its own. */
 static bool waits_for_client(const struct hf_exchange *x)
 {
-    return x->client->backlogged || (!x->request_done && !unsent(x));
+    return x->client->backlogged || (!x->tunnel && !x->request_done && !unsent(x));
 }
 
 /* A service that has left the configuration has no policy any more, or an empty one: what is under
@@ -144,11 +145,16 @@ void hf_attempt_send(struct hf_exchange *x)
         hf_attempt_progress(x);
     if (!x->request_done)
         hf_client_resume(x->client); /* what went out made room */
+    if (x->tunnel)
+        hf_tunnel_sent(x);
 }
 
 void hf_attempt_progress(struct hf_exchange *x)
 {
-    hf_timer_after(x->worker->loop, &x->timer, idle(policy(x)));
+    const struct hf_plan_service *s = policy(x);
+
+    hf_timer_after(x->worker->loop, &x->timer,
+                   x->tunnel && s && s->tunnel_ms ? hf_ms(s->tunnel_ms) : idle(s));
 }
 
 void hf_exchange_connected(struct hf_exchange *x)
@@ -365,6 +371,10 @@ void hf_attempt_stalled(struct hf_exchange *x)
 {
     if (waits_for_client(x)) {
         hf_attempt_progress(x);
+        return;
+    }
+    if (x->tunnel) {
+        hf_tunnel_end(x); /* nobody has anything to say any more */
         return;
     }
     hf_count_add(&x->target->live->timeouts, 1);

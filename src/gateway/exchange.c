@@ -7,6 +7,7 @@
 #include "gateway/hold.h"
 #include "gateway/outcome.h"
 #include "gateway/rewrite.h"
+#include "gateway/tunnel.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
 #include "http/url.h"
@@ -167,11 +168,13 @@ void hf_exchange_start(struct hf_client *c, const struct hf_h1_framing *framing)
     c->exchange = x;
     hf_count_add(&w->live->requests, 1);
     take_request(x, head, framing);
+    service = find_service(x, head);
+    x->upgrade =
+        service >= 0 && hf_tunnel_offered(head, framing, &hf_plan_services(w->view.plan)[service]);
     if (hf_rewrite_request(x, head, framing)) {
         hf_exchange_answer(x, 431, "the header section is too long", 0);
         return;
     }
-    service = find_service(x, head);
     if (service == BAD_PATH) {
         c->keep_alive = false;
         hf_exchange_answer(x, 400, "the path is not valid, or leads out of the root", 0);
@@ -180,6 +183,10 @@ void hf_exchange_start(struct hf_client *c, const struct hf_h1_framing *framing)
     if (service == HF_ROUTE_NONE) {
         hf_count_add(&w->live->no_route, 1);
         hf_exchange_answer(x, 404, "no service has a route for this host and path", 0);
+        return;
+    }
+    if (x->method == HF_METHOD_CONNECT && !x->upgrade) {
+        hf_exchange_answer(x, 501, "the service does not offer this protocol", 0);
         return;
     }
     serve(x, service, framing);
@@ -215,9 +222,9 @@ bool hf_exchange_wants_request(struct hf_exchange *x)
 uint32_t hf_exchange_room(struct hf_exchange *x)
 {
     struct hf_client *c = x->client;
-    uint32_t room = body_room(x);
+    uint32_t room = x->request_done ? 0 : body_room(x);
 
-    if (room)
+    if (room || x->request_done)
         return room;
     hf_exchange_push(x);
     return c->exchange == x ? body_room(x) : 0;
@@ -262,7 +269,7 @@ void hf_exchange_feed(struct hf_exchange *x, struct hf_str data, bool last)
     uint64_t most = hf_worker_limits(x->worker)->body;
 
     x->body_bytes += data.n;
-    if ((most && x->body_bytes > most) ||
+    if ((most && x->body_bytes > most && !x->tunnel) ||
         (x->request_kind == HF_H1_BODY_CHUNKED ? append_chunk(x, data) : append(x, data)))
         too_large(x);
     else if (last)

@@ -13,6 +13,7 @@
 #include "gateway/pool.h"
 #include "http/h1_chunk.h"
 #include "http/h1_framing.h"
+#include "http/websocket.h"
 #include "net/loop.h"
 
 struct hf_upstream;
@@ -43,6 +44,7 @@ struct hf_exchange {
     /* the request */
     uint8_t method; /* enum hf_method */
     bool idempotent, probe, expect_continue;
+    bool upgrade;         /* it offers another protocol, and the service may take that up */
     bool request_done;    /* all of it was received */
     bool kept;            /* request holds it from its first byte: it can be sent again */
     uint8_t request_kind; /* enum hf_h1_body: how it is sent to the endpoint */
@@ -50,7 +52,7 @@ struct hf_exchange {
     struct hf_buffer request; /* rendered head, then body, framed as it is sent */
     uint32_t head_size;       /* of the rendered head, which stays at the front for the log */
     uint32_t sent;            /* bytes of request that went out in this attempt */
-    uint32_t url_at, url_n, host_at, host_n, method_n;
+    uint32_t url_at, url_n, host_at, host_n, method_n, upgrade_at, upgrade_n;
     char id[HF_REQUEST_ID];
     uint8_t id_n;
 
@@ -72,6 +74,12 @@ struct hf_exchange {
     uint8_t interims; /* 1xx responses so far in this attempt */
     bool passed_on;   /* its head went to the client */
     uint64_t bytes_out;
+
+    /* once it is a tunnel (tunnel.h); request and response are its two ways */
+    bool tunnel;
+    bool response_done; /* the endpoint sends no more */
+    struct hf_mono established;
+    char websocket_accept[HF_WEBSOCKET_ACCEPT]; /* what is to come, if the key is ours */
 };
 
 /* ---- called by the client's side; x may be over when a call returns: then c->exchange is another.

@@ -174,6 +174,19 @@ void hf_h1_client_await_progress(struct hf_h1_client *c)
     }
 }
 
+void hf_h1_client_tunnel(struct hf_h1_client *c)
+{
+    c->body_kind = HF_H1_BODY_TUNNEL;
+    c->body_left = UINT64_MAX;
+    hf_timer_stop(&c->timer);
+    hf_task_add(&c->base.worker->tasks, &c->go_on); /* the read buffer is in use now */
+}
+
+static bool in_tunnel(const struct hf_h1_client *c)
+{
+    return c->state == HF_H1_CLIENT_BUSY && c->base.exchange->tunnel;
+}
+
 static void send_backlog(struct hf_h1_client *c)
 {
     if (!hf_h1_client_send_backlog(c))
@@ -221,6 +234,7 @@ static size_t take_head(struct hf_h1_client *c, struct hf_str bytes)
         return bytes.n;
     }
     c->minor = w->head.minor;
+    c->shut = false;
     c->body_kind = framing.kind;
     c->body_left = framing.length;
     hf_h1_chunk_init(&c->chunk);
@@ -298,7 +312,7 @@ static void push(struct hf_h1_client *c)
     hf_exchange_push(x);
     if (c->base.exchange != x)
         return;
-    if (!x->request_done || c->base.backlogged)
+    if ((!x->request_done && !x->tunnel) || c->base.backlogged)
         hf_h1_client_await_progress(c);
     else
         hf_timer_stop(&c->timer);
@@ -350,6 +364,18 @@ static bool wants_bytes(const struct hf_h1_client *c)
     }
 }
 
+/* The endpoint is told; what it still has to say is sent on. */
+static void end_one_way(struct hf_h1_client *c)
+{
+    struct hf_exchange *x = c->base.exchange;
+
+    if (x->request_done)
+        return;
+    hf_exchange_feed_end(x, NULL);
+    if (c->base.exchange == x)
+        hf_exchange_push(x);
+}
+
 static void end_of_input(struct hf_h1_client *c)
 {
     c->base.eof = true;
@@ -357,7 +383,9 @@ static void end_of_input(struct hf_h1_client *c)
     switch (c->state) {
     case HF_H1_CLIENT_BUSY:
         c->base.keep_alive = false;
-        if (!c->base.exchange->request_done)
+        if (in_tunnel(c))
+            end_one_way(c);
+        else if (!c->base.exchange->request_done)
             lost(c); /* half a request will never be whole */
         break;
     case HF_H1_CLIENT_FLUSH:
@@ -494,11 +522,10 @@ static void on_event(struct hf_watch *watch, uint32_t events)
     struct hf_h1_client *c = HF_CONTAINER(watch, struct hf_h1_client, watch);
 
     c->ending = c->ending || (events & EPOLLRDHUP);
-    if (events & (EPOLLERR | EPOLLHUP)) {
-        if (c->state != HF_H1_CLIENT_LINGER || (events & EPOLLERR)) {
-            lost(c);
-            return;
-        }
+    if ((events & EPOLLERR) ||
+        ((events & EPOLLHUP) && c->state != HF_H1_CLIENT_LINGER && !in_tunnel(c))) {
+        lost(c);
+        return;
     }
     if ((events & EPOLLOUT) && !c->writable) {
         c->writable = true;
@@ -525,6 +552,8 @@ static void on_timer(struct hf_timer *t)
     case HF_H1_CLIENT_BUSY:
         if (c->base.backlogged)
             lost(c);
+        else if (in_tunnel(c)) /* it has a time of its own */
+            break;
         else if (hf_exchange_wants_request(c->base.exchange))
             hf_exchange_slow_body(c->base.exchange);
         else if (!c->base.exchange->request_done)

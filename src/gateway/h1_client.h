@@ -44,6 +44,7 @@ struct hf_h1_client {
     /* the present response */
     bool chunked;     /* it is sent in chunks */
     bool until_close; /* it ends with the connection */
+    bool shut;        /* nothing more is sent: the end of a tunnel's one way */
     bool cut;         /* it ended too early, and only a reset can say so */
 };
 
@@ -65,6 +66,7 @@ HF_MUST_CHECK bool hf_h1_client_send_backlog(struct hf_h1_client *c);
 /* ---- in h1_client.c, for the output ---- */
 
 void hf_h1_client_await_progress(struct hf_h1_client *c);
+void hf_h1_client_tunnel(struct hf_h1_client *c); /* what comes now are a tunnel's bytes */
 void hf_h1_client_resume(struct hf_client *base);
 void hf_h1_client_done(struct hf_client *base, bool whole);
 

@@ -30,14 +30,23 @@ static void keep_rest(struct hf_h1_client *c, struct hf_output *out, size_t sent
     c->base.backlogged = true;
 }
 
+/* All of a tunnel's one way was sent. */
+static void shut_if_sent(struct hf_h1_client *c)
+{
+    if (c->shut && !c->base.backlogged && !c->base.broken)
+        shutdown(c->watch.fd, SHUT_WR);
+}
+
 static void flush(struct hf_client *base)
 {
     struct hf_h1_client *c = hf_h1_client_of(base);
     struct hf_output *out = &base->worker->out;
     size_t sent = 0;
 
-    if (out->n == 0)
+    if (out->n == 0) {
+        shut_if_sent(c);
         return;
+    }
     if (out->text.full)
         base->broken = true;
     if (!base->backlogged && !base->broken && c->state != HF_H1_CLIENT_CLOSED) {
@@ -57,6 +66,7 @@ static void flush(struct hf_client *base)
         hf_h1_client_await_progress(c);
     }
     out_reset(out);
+    shut_if_sent(c);
 }
 
 bool hf_h1_client_send_backlog(struct hf_h1_client *c)
@@ -78,6 +88,7 @@ bool hf_h1_client_send_backlog(struct hf_h1_client *c)
     }
     if (!c->base.backlogged)
         hf_buffer_drop(&c->base.worker->buffers, &c->out);
+    shut_if_sent(c);
     return true;
 }
 
@@ -133,7 +144,7 @@ static void put_response_framing(struct hf_h1_client *c, struct hf_h1_out *o,
         HF_H1_PUT(o, "transfer-encoding: chunked\r\n");
     else if (unknown)
         c->base.keep_alive = false;
-    c->until_close = unknown && !c->chunked;
+    c->until_close = (unknown && !c->chunked) || framing->kind == HF_H1_BODY_TUNNEL;
 }
 
 static void put_head(struct hf_client *base, const struct hf_h1_head *head,
@@ -154,7 +165,11 @@ static void put_head(struct hf_client *base, const struct hf_h1_head *head,
             hf_date(&w->date, (struct hf_wall){hf_worker_wall_ns(w, hf_worker_now(w))}));
     if (x && x->id_n)
         hf_h1_put_field(o, HF_STR("x-request-id"), (struct hf_str){x->id, x->id_n});
-    if (!base->keep_alive)
+    if (framing->kind == HF_H1_BODY_TUNNEL) {
+        HF_H1_PUT(o, "connection: upgrade\r\n");
+        hf_h1_put_field(o, HF_STR("upgrade"), hf_h1_field(head, HF_FIELD_UPGRADE)->value);
+        hf_h1_client_tunnel(c);
+    } else if (!base->keep_alive)
         HF_H1_PUT(o, "connection: close\r\n");
     else if (!c->minor)
         HF_H1_PUT(o, "connection: keep-alive\r\n");
@@ -204,6 +219,7 @@ static void put_end(struct hf_client *base, const struct hf_h1_trailers *trailer
     struct hf_h1_out *o = &base->worker->out.text;
     char *from;
 
+    c->shut = c->body_kind == HF_H1_BODY_TUNNEL;
     if (!c->chunked)
         return;
     c->chunked = false;

@@ -3,6 +3,7 @@
 #include "gateway/attempt.h"
 #include "gateway/h1_upstream.h"
 #include "gateway/response.h"
+#include "gateway/tunnel.h"
 #include "gateway/worker.h"
 
 /* Upstreams' heads have bounds of their own: they are the operator's, but may be compromised. */
@@ -15,7 +16,7 @@ static void take_head(struct hf_h1_upstream *u)
     struct hf_h1_framing framing;
 
     if (hf_h1_response_framing(head, x->method, &framing) < 0 ||
-        framing.kind == HF_H1_BODY_TUNNEL) {
+        (framing.kind == HF_H1_BODY_TUNNEL && !hf_tunnel_accepted(x, head))) {
         hf_attempt_failed(x, HF_FAILURE_INVALID);
         return;
     }
@@ -24,7 +25,10 @@ static void take_head(struct hf_h1_upstream *u)
     u->body_left = framing.kind == HF_H1_BODY_LENGTH ? framing.length : 0;
     u->base.reusable = framing.keep_alive && framing.kind != HF_H1_BODY_UNTIL_CLOSE;
     hf_h1_chunk_init(&u->chunk);
-    hf_response_head(x, head, &framing);
+    if (framing.kind == HF_H1_BODY_TUNNEL)
+        hf_tunnel_begin(x, head);
+    else
+        hf_response_head(x, head, &framing);
 }
 
 /* Returns the bytes taken; 0: the head is not whole. */
@@ -100,6 +104,7 @@ static size_t body_bytes(struct hf_h1_upstream *u, struct hf_str bytes)
     case HF_H1_BODY_CHUNKED:
         return bytes.n ? body_chunked(u, bytes) : 0;
     case HF_H1_BODY_UNTIL_CLOSE:
+    case HF_H1_BODY_TUNNEL:
         if (bytes.n)
             hf_response_data(u->base.exchange, bytes);
         return bytes.n;
@@ -131,8 +136,13 @@ size_t hf_h1_response_take(struct hf_h1_upstream *u, struct hf_str bytes)
 
 bool hf_h1_response_ended(struct hf_h1_upstream *u)
 {
-    if (!u->in_body || u->body_kind != HF_H1_BODY_UNTIL_CLOSE)
+    if (!u->in_body)
         return false;
-    hf_response_end(u->base.exchange, NULL);
+    if (u->body_kind == HF_H1_BODY_TUNNEL)
+        hf_tunnel_response_end(u->base.exchange);
+    else if (u->body_kind == HF_H1_BODY_UNTIL_CLOSE)
+        hf_response_end(u->base.exchange, NULL);
+    else
+        return false;
     return true;
 }

@@ -165,6 +165,10 @@ static bool push(struct hf_upstream *base)
             return false;
         }
     }
+    if (x->tunnel && x->request_done && x->sent == x->request.end && !u->shut) {
+        u->shut = true;
+        shutdown(u->watch.fd, SHUT_WR);
+    }
     return true;
 }
 

@@ -17,6 +17,7 @@ struct hf_h1_upstream {
     struct hf_mono attached_at; /* the turn in which the present exchange took it */
     struct hf_task go_on;       /* to read on in the next turn */
     bool readable, writable;
+    bool shut;   /* nothing more is sent: the end of a tunnel's one way */
     bool ending; /* the other side has ended, or broken: what follows the last byte is known */
 
     /* the response */

@@ -223,8 +223,8 @@ void hf_outcome_book(struct hf_exchange *x, enum hf_ending ending)
     enum hf_outcome outcome = judge(x, ending, now);
     const char *name = outcome_name[outcome];
 
-    if (counted(x))
-        meter(x, outcome, us);
+    if (counted(x)) /* a tunnel's length says nothing of the service's speed */
+        meter(x, outcome, x->tunnel ? hf_mono_sub(x->established, x->arrived).ns / 1000 : us);
     if (ending == HF_ENDING_CLIENT_GONE && outcome == HF_OUTCOME_OK)
         name = "client_gone";
     if (!x->probe)

@@ -9,7 +9,7 @@ enum { INTERIM_MOST = 16 /* 1xx responses in a row that an upstream may send */ 
 
 bool hf_exchange_wants_response(const struct hf_exchange *x)
 {
-    return !x->client->backlogged;
+    return !x->client->backlogged && !x->response_done;
 }
 
 void hf_exchange_drained(struct hf_exchange *x)
@@ -43,7 +43,7 @@ void hf_response_head(struct hf_exchange *x, const struct hf_h1_head *head,
     x->passed_on = true;
     hf_exchange_state_set(x, HF_EXCHANGE_STREAMING);
     hf_attempt_progress(x);
-    if (!x->request_done || c->eof || x->worker->leaving)
+    if (!x->request_done || c->eof || x->worker->leaving) /* a tunnel's request is not done */
         c->keep_alive = false; /* said in the head, while it can be said */
     hf_client_head(c, head, framing);
 }

@@ -1,6 +1,6 @@
 #include "gateway/rewrite.h"
 
-#include "gateway/client.h"
+#include "gateway/tunnel.h"
 #include "gateway/worker.h"
 
 /* Fields that are set anew; `forwarded` is the client's word, which counts only from trusted ones.
@@ -132,9 +132,13 @@ int hf_rewrite_request(struct hf_exchange *x, const struct hf_h1_head *head,
     if (hf_buffer_room(&w->buffers, &x->request, (uint32_t)bound(head)))
         return HF_ELIMIT;
     o = (struct hf_h1_out){x->request.p, x->request.p + x->request.size, false};
-    hf_h1_put(&o, head->method);
-    HF_H1_PUT(&o, " ");
-    x->method_n = (uint32_t)head->method.n;
+    if (x->upgrade)
+        HF_H1_PUT(&o, "GET ");
+    else {
+        hf_h1_put(&o, head->method);
+        HF_H1_PUT(&o, " ");
+    }
+    x->method_n = x->upgrade ? 3 : (uint32_t)head->method.n;
     x->url_at = (uint32_t)(o.p - x->request.p);
     x->url_n = (uint32_t)head->origin.n;
     hf_h1_put(&o, head->origin);
@@ -147,6 +151,8 @@ int hf_rewrite_request(struct hf_exchange *x, const struct hf_h1_head *head,
     put_forwarded(&o, x, head, trust);
     hf_h1_put_field(&o, HF_STR("x-request-id"), (struct hf_str){x->id, x->id_n});
     put_framing(&o, framing);
+    if (x->upgrade)
+        hf_tunnel_put_request(&o, x, head);
     HF_H1_PUT(&o, "\r\n");
     if (o.full)
         return HF_ELIMIT;
