@@ -72,7 +72,8 @@ struct hf_live_worker {
     _Atomic int64_t turn_ns;     /* monotonic time of the latest turn: the heartbeat */
     _Atomic uint64_t connections, accepted, requests, bad_requests, no_route;
     _Atomic uint64_t log_lines, log_dropped;
-    uint64_t zero[7];
+    _Atomic uint64_t handshakes, handshakes_resumed, handshakes_failed; /* of TLS */
+    uint64_t zero[4];
 };
 
 enum hf_live_phase { HF_LIVE_STARTING, HF_LIVE_SERVING, HF_LIVE_LEAVING };

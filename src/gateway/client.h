@@ -19,8 +19,9 @@ struct hf_client;
 /* Who is at the other end of a connection. */
 struct hf_peer {
     uint8_t ip_n;
-    uint8_t listener; /* HF_LISTENER_... of the listener that it came by */
-    char ip[46];      /* as text */
+    uint8_t listener;      /* HF_LISTENER_... of the listener that it came by */
+    char ip[46];           /* as text */
+    struct hf_str subject; /* of its verified certificate (net/tls.h); empty: it showed none */
 };
 
 struct hf_client_ops {

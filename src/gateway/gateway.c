@@ -15,7 +15,9 @@
 #include "base/boot.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/keyring.h"
 #include "gateway/worker.h"
+#include "net/pass.h"
 
 enum { COLD_MS = 3000 /* without a published plan for so long, the last one on disk is used */ };
 
@@ -86,6 +88,9 @@ static int prepare(const struct hf_handover *h, struct hf_error *e)
     gateway.slot = h->slot;
     gateway.live = hf_board_live(gateway.board, h->slot);
     gateway.snapshots = hf_snapshots_new(gateway.board);
+    gateway.keyring = hf_keyring_new();
+    if (h->tls_fd >= 0)
+        hf_keyring_load(gateway.keyring, h->tls_fd);
     gateway.n_listeners = h->setup.n_listeners;
     for (uint32_t i = 0; i < h->setup.n_listeners; i++) {
         gateway.listener[i] = h->listener_fd[i];
@@ -107,19 +112,36 @@ static int start_workers(uint32_t n, struct hf_error *e)
     return 0;
 }
 
-/* Waits for SIGTERM, looking after the cold start once. */
-static int wait_for_stop(int signals, const char *state)
+/* New certificates. Returns false when the keeper is gone. */
+static bool hear_keeper(int fd)
 {
-    struct pollfd p = {.fd = signals, .events = POLLIN};
+    struct hf_keeper_message m;
+    int bundle, rc = hf_pass_receive(fd, &m, sizeof(m), &bundle);
+
+    if (!rc && m.type == HF_KEEPER_TLS && bundle >= 0) {
+        hf_keyring_load(gateway.keyring, bundle);
+        hf_board_ring(gateway.board); /* the workers take them over now */
+    } else if (!rc && bundle >= 0) {
+        close(bundle);
+    }
+    return rc != HF_EIO;
+}
+
+/* Waits for SIGTERM, looking after the cold start once, and hearing the keeper. */
+static int wait_for_stop(int signals, int keeper, const char *state)
+{
+    struct pollfd p[] = {{.fd = signals, .events = POLLIN}, {.fd = keeper, .events = POLLIN}};
     struct signalfd_siginfo info;
     int timeout = COLD_MS;
 
     for (;;) {
-        int n = poll(&p, 1, timeout);
+        int n = poll(p, HF_COUNT(p), timeout);
         if (n == 0 && hf_board_generation(gateway.board) == 0)
             start_cold(state);
         timeout = -1;
-        if (n > 0 && read(signals, &info, sizeof(info)) == sizeof(info))
+        if (n > 0 && p[1].revents && !hear_keeper(keeper))
+            p[1].fd = -1;
+        if (n > 0 && p[0].revents && read(signals, &info, sizeof(info)) == sizeof(info))
             return (int)info.ssi_signo;
     }
 }
@@ -160,7 +182,7 @@ int hf_gateway_main(const struct hf_handover *h)
     }
     atomic_store(&gateway.live.live->phase, HF_LIVE_SERVING);
     hf_info("started slot=%u workers=%u", h->slot, h->setup.capacity.workers);
-    wait_for_stop(signals, h->setup.state);
+    wait_for_stop(signals, h->keeper_fd, h->setup.state);
     hf_info("leaving: requests under way are finished");
     leave(h->setup.capacity.workers);
     return 0;

@@ -13,6 +13,7 @@ struct hf_gateway {
     struct hf_live_view live;
     struct hf_snapshots *snapshots;
     struct hf_access_log *log;
+    struct hf_keyring *keyring;
     uint32_t n_listeners;
     int listener[HF_LISTENERS_MAX];
     struct hf_addr listener_address[HF_LISTENERS_MAX]; /* as configured */

@@ -22,11 +22,14 @@ static void set_state(struct hf_h1_client *c, enum hf_h1_client_state next)
     const struct hf_plan_gateway *limits = hf_worker_limits(c->base.worker);
     struct hf_loop *loop = c->base.worker->loop;
 
+    if (c->state == HF_H1_CLIENT_HANDSHAKE && next > HF_H1_CLIENT_HEAD)
+        hf_count_add(&c->base.worker->live->handshakes_failed, 1);
     c->state = (uint8_t)next;
     switch (next) {
     case HF_H1_CLIENT_IDLE:
         hf_timer_after(loop, &c->timer, hf_ms(limits->idle_ms));
         break;
+    case HF_H1_CLIENT_HANDSHAKE:
     case HF_H1_CLIENT_HEAD:
         hf_timer_after(loop, &c->timer, hf_ms(limits->header_ms));
         break;
@@ -71,11 +74,12 @@ static struct hf_h1_client *client_get(struct hf_worker *w)
 }
 
 void hf_h1_client_accept(struct hf_worker *w, int fd, const struct sockaddr *address,
-                         uint8_t listener)
+                         uint8_t listener, const struct hf_tls_listener *tls)
 {
     struct hf_h1_client *c = client_get(w);
     char ip[HF_ADDR_TEXT];
     struct hf_addr a;
+    int rc = 0;
 
     if (!c) {
         close(fd);
@@ -88,12 +92,14 @@ void hf_h1_client_accept(struct hf_worker *w, int fd, const struct sockaddr *add
     c->peer.listener = listener;
     hf_socket_nodelay(fd);
     c->watch.fd = fd;
-    c->writable = true;
+    hf_wire_init(&c->wire, fd);
+    if (tls)
+        rc = hf_wire_start_tls(&c->wire, tls, false);
     hf_list_append(&w->all_clients, &c->link);
     hf_count_add(&w->live->accepted, 1);
     hf_count_add(&w->live->connections, 1);
-    set_state(c, HF_H1_CLIENT_IDLE);
-    if (hf_loop_watch(w->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET))
+    set_state(c, tls ? HF_H1_CLIENT_HANDSHAKE : HF_H1_CLIENT_IDLE);
+    if (rc || hf_loop_watch(w->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET))
         hf_h1_client_close(c);
 }
 
@@ -105,10 +111,9 @@ void hf_h1_client_close(struct hf_h1_client *c)
         return;
     set_state(c, HF_H1_CLIENT_CLOSED);
     hf_loop_unwatch(w->loop, &c->watch);
-    close(c->watch.fd);
+    hf_wire_close(&c->wire, w);
     hf_task_drop(&c->go_on);
     hf_buffer_drop(&w->buffers, &c->in);
-    hf_buffer_drop(&w->buffers, &c->out);
     c->base.backlogged = false;
     hf_link_remove(&c->link);
     hf_list_append(&w->retired_clients, &c->link);
@@ -138,10 +143,12 @@ static void linger_or_close(struct hf_h1_client *c)
     if (c->cut)
         reset(c);
     if (c->base.eof || c->base.broken || c->cut) {
+        if (c->wire.tls && !c->base.broken && !c->cut)
+            hf_wire_end(&c->wire, c->base.worker); /* the end is one that was meant */
         hf_h1_client_close(c);
         return;
     }
-    shutdown(c->watch.fd, SHUT_WR);
+    hf_wire_end(&c->wire, c->base.worker);
     set_state(c, HF_H1_CLIENT_LINGER);
     c->readable = true;
     if (!c->taking)
@@ -166,7 +173,8 @@ void hf_h1_client_await_progress(struct hf_h1_client *c)
         hf_timer_after(c->base.worker->loop, &c->timer,
                        hf_ms(hf_worker_limits(c->base.worker)->progress_ms));
         break;
-    case HF_H1_CLIENT_HEAD: /* the head has its time, whatever else moves */
+    case HF_H1_CLIENT_HANDSHAKE: /* it and the head have their time, whatever else moves */
+    case HF_H1_CLIENT_HEAD:
         break;
     default:
         set_state(c, (enum hf_h1_client_state)c->state); /* its time begins anew */
@@ -201,16 +209,21 @@ static void send_backlog(struct hf_h1_client *c)
 
 /* ---- receiving ---- */
 
+static void refuse_with(struct hf_h1_client *c, unsigned status, const char *detail)
+{
+    c->base.keep_alive = false;
+    c->minor = 1;
+    hf_answer(&c->base, status, detail, 0);
+    hf_outcome_refused(&c->base, status);
+    finish(c);
+}
+
 static void refuse(struct hf_h1_client *c, int h1_error)
 {
     enum hf_h1_error err = (enum hf_h1_error) - h1_error;
 
     hf_count_add(&c->base.worker->live->bad_requests, 1);
-    c->base.keep_alive = false;
-    c->minor = 1;
-    hf_answer(&c->base, hf_h1_error_status(err), hf_h1_error_text(err), 0);
-    hf_outcome_refused(&c->base, hf_h1_error_status(err));
-    finish(c);
+    refuse_with(c, hf_h1_error_status(err), hf_h1_error_text(err));
 }
 
 /* A head, if it is whole. Returns bytes taken. */
@@ -353,6 +366,7 @@ static size_t take(struct hf_h1_client *c, struct hf_str bytes)
 static bool wants_bytes(const struct hf_h1_client *c)
 {
     switch (c->state) {
+    case HF_H1_CLIENT_HANDSHAKE:
     case HF_H1_CLIENT_IDLE:
     case HF_H1_CLIENT_HEAD:
     case HF_H1_CLIENT_LINGER:
@@ -415,50 +429,101 @@ static void take_kept(struct hf_h1_client *c)
         hf_buffer_drop(&c->base.worker->buffers, &c->in);
 }
 
+/* ---- TLS ---- */
+
+/* It cannot go on. */
+static void on_wire_error(struct hf_h1_client *c, int rc)
+{
+    if (rc == HF_EIO || c->state != HF_H1_CLIENT_HANDSHAKE)
+        lost(c);
+    else if (rc == HF_EINVAL)
+        refuse_with(c, 400, "this port speaks HTTPS, and the request came without TLS");
+    else
+        finish(c); /* so that the alert arrives */
+}
+
+/* The handshake is over, or still is not. */
+static void on_handshake(struct hf_h1_client *c)
+{
+    struct hf_live_worker *live = c->base.worker->live;
+
+    if (!hf_tls_established(c->wire.tls))
+        return;
+    hf_count_add(&live->handshakes, 1);
+    if (hf_tls_resumed(c->wire.tls))
+        hf_count_add(&live->handshakes_resumed, 1);
+    c->peer.subject = hf_tls_subject(c->wire.tls);
+    set_state(c, c->base.worker->leaving ? HF_H1_CLIENT_HEAD : HF_H1_CLIENT_IDLE);
+}
+
+/* ---- receiving from the socket ---- */
+
+/* Where the next bytes go: behind those that were kept, else into a buffer of the worker's. */
+static int room_for_bytes(struct hf_h1_client *c, char **ret, size_t *ret_size)
+{
+    struct hf_worker *w = c->base.worker;
+
+    if (hf_buffer_used(&c->in)) {
+        if (hf_buffer_room(&w->buffers, &c->in, c->wire.tls ? HF_WIRE_ROOM : 4096))
+            return HF_ELIMIT;
+        *ret = c->in.p + c->in.end;
+        *ret_size = c->in.size - c->in.end;
+    } else {
+        *ret = c->wire.tls ? w->wire_space.plain : w->in;
+        *ret_size = c->wire.tls ? HF_WIRE_PLAIN : HF_READ_SIZE;
+    }
+    return 0;
+}
+
+static void on_bytes(struct hf_h1_client *c, struct hf_str bytes, bool kept)
+{
+    size_t taken;
+
+    if (kept) {
+        c->in.end += (uint32_t)bytes.n;
+        take_kept(c);
+        return;
+    }
+    taken = take(c, bytes);
+    if (taken < bytes.n && c->state != HF_H1_CLIENT_CLOSED &&
+        hf_buffer_add(&c->base.worker->buffers, &c->in,
+                      (struct hf_str){bytes.p + taken, bytes.n - taken}))
+        lost(c);
+}
+
 /* One call of recv, and what follows from it. Returns false when there is nothing more to do now.
  */
 static bool receive(struct hf_h1_client *c)
 {
-    struct hf_worker *w = c->base.worker;
     bool kept = hf_buffer_used(&c->in) > 0;
-    char *to = w->in;
-    size_t size = HF_READ_SIZE, taken;
-    ssize_t n;
+    size_t size, n = 0;
+    char *to;
+    int rc;
 
-    if (kept) {
-        if (hf_buffer_room(&w->buffers, &c->in, 4096)) {
-            refuse(c, -HF_H1_HEAD_LONG);
-            return false;
-        }
-        to = c->in.p + c->in.end;
-        size = c->in.size - c->in.end;
+    if (room_for_bytes(c, &to, &size)) {
+        refuse(c, -HF_H1_HEAD_LONG);
+        return false;
     }
-    n = recv(c->watch.fd, to, size, 0);
-    if (n < 0 && errno == EINTR)
-        return true;
-    if (n < 0 && errno == EAGAIN) {
+    rc = hf_wire_receive(&c->wire, c->base.worker, to, size, &n);
+    c->base.backlogged = hf_wire_backlogged(&c->wire);
+    if (rc == HF_EAGAIN) {
         c->readable = false;
         return false;
     }
-    if (n <= 0) {
-        if (n == 0)
-            end_of_input(c);
-        else
-            lost(c);
+    if (rc) {
+        on_wire_error(c, rc);
         return false;
     }
-    if ((size_t)n < size && !c->ending)
+    if (c->wire.dry && !c->ending && !c->wire.eof)
         c->readable = false; /* epoll(7): a short read means that it is dry, but for the end */
-    if (kept) {
-        c->in.end += (uint32_t)n;
-        take_kept(c);
-        return true;
-    }
-    taken = take(c, (struct hf_str){to, (size_t)n});
-    if (taken < (size_t)n && c->state != HF_H1_CLIENT_CLOSED &&
-        hf_buffer_add(&w->buffers, &c->in, (struct hf_str){to + taken, (size_t)n - taken}))
-        lost(c);
-    return true;
+    if (c->state == HF_H1_CLIENT_HANDSHAKE)
+        on_handshake(c);
+    if (n)
+        on_bytes(c, (struct hf_str){to, n}, kept);
+    if (!c->wire.eof || c->state == HF_H1_CLIENT_CLOSED || (n && hf_buffer_used(&c->in)))
+        return true; /* what was kept comes before the end */
+    end_of_input(c);
+    return false;
 }
 
 static void read_on(struct hf_h1_client *c)
@@ -527,8 +592,8 @@ static void on_event(struct hf_watch *watch, uint32_t events)
         lost(c);
         return;
     }
-    if ((events & EPOLLOUT) && !c->writable) {
-        c->writable = true;
+    if ((events & EPOLLOUT) && !c->wire.writable) {
+        c->wire.writable = true;
         send_backlog(c);
     }
     if (c->state != HF_H1_CLIENT_CLOSED && (events & ~(uint32_t)EPOLLOUT)) {
@@ -543,11 +608,7 @@ static void on_timer(struct hf_timer *t)
 
     switch (c->state) {
     case HF_H1_CLIENT_HEAD:
-        c->base.keep_alive = false;
-        c->minor = 1;
-        hf_answer(&c->base, 408, "the request did not arrive in time", 0);
-        hf_outcome_refused(&c->base, 408);
-        finish(c);
+        refuse_with(c, 408, "the request did not arrive in time");
         break;
     case HF_H1_CLIENT_BUSY:
         if (c->base.backlogged)

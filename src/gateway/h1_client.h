@@ -7,14 +7,16 @@
 #include "gateway/client.h"
 #include "gateway/pool.h"
 #include "gateway/task.h"
+#include "gateway/wire.h"
 #include "http/h1_chunk.h"
 #include "net/loop.h"
 
 enum hf_h1_client_state {
-    HF_H1_CLIENT_IDLE,   /* between requests */
-    HF_H1_CLIENT_HEAD,   /* a request's head is arriving */
-    HF_H1_CLIENT_BUSY,   /* an exchange is under way */
-    HF_H1_CLIENT_FLUSH,  /* the last answer goes out, then the end */
+    HF_H1_CLIENT_HANDSHAKE, /* of TLS */
+    HF_H1_CLIENT_IDLE,      /* between requests */
+    HF_H1_CLIENT_HEAD,      /* a request's head is arriving */
+    HF_H1_CLIENT_BUSY,      /* an exchange is under way */
+    HF_H1_CLIENT_FLUSH,     /* the last answer goes out, then the end */
     HF_H1_CLIENT_LINGER, /* all is sent; what still comes is thrown away, so that no reset eats the
                             answer */
     HF_H1_CLIENT_CLOSED,
@@ -26,12 +28,12 @@ struct hf_h1_client {
     struct hf_timer timer;
     struct hf_client base;
     struct hf_peer peer;
-    struct hf_buffer in;  /* received, not yet taken */
-    struct hf_buffer out; /* to be sent, when the socket takes no more */
+    struct hf_wire wire;
+    struct hf_buffer in; /* received, not yet taken */
     size_t scanned;
     struct hf_task go_on; /* to read on in the next turn */
     uint8_t state;
-    bool readable, writable;
+    bool readable;
     bool ending; /* the client sends no more; base.eof: and all that it sent was received */
     bool taking; /* bytes are being taken: an exchange that ends now is followed up there */
 
@@ -48,9 +50,9 @@ struct hf_h1_client {
     bool cut;         /* it ended too early, and only a reset can say so */
 };
 
-/* Takes fd over. listener: HF_LISTENER_... */
+/* Takes fd over. listener: HF_LISTENER_...; tls: of a listener with TLS, else NULL. */
 void hf_h1_client_accept(struct hf_worker *w, int fd, const struct sockaddr *address,
-                         uint8_t listener);
+                         uint8_t listener, const struct hf_tls_listener *tls);
 void hf_h1_client_close(struct hf_h1_client *c);
 
 /* The gateway is leaving: if no request is under way, close it. */

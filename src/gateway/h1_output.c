@@ -1,8 +1,5 @@
 /* Responses on their way to an HTTP/1.1 client. What goes out with one flush is gathered in the
  * worker's struct hf_output: rendered text and slices of what was received. */
-#include <errno.h>
-#include <sys/socket.h>
-
 #include "gateway/exchange.h"
 #include "gateway/h1_client.h"
 #include "gateway/worker.h"
@@ -14,34 +11,19 @@ static void out_reset(struct hf_output *out)
     out->text = (struct hf_h1_out){out->space, out->space + HF_HEAD_OUT, false};
 }
 
-static void keep_rest(struct hf_h1_client *c, struct hf_output *out, size_t sent)
-{
-    for (uint32_t i = 0; i < out->n; i++) {
-        struct hf_str piece = {out->piece[i].iov_base, out->piece[i].iov_len};
-        if (sent >= piece.n) {
-            sent -= piece.n;
-            continue;
-        }
-        if (hf_buffer_add(&c->base.worker->buffers, &c->out,
-                          (struct hf_str){piece.p + sent, piece.n - sent}))
-            c->base.broken = true; /* more than HF_BUFFER_MOST cannot be: reading stops before */
-        sent = 0;
-    }
-    c->base.backlogged = true;
-}
-
 /* All of a tunnel's one way was sent. */
 static void shut_if_sent(struct hf_h1_client *c)
 {
-    if (c->shut && !c->base.backlogged && !c->base.broken)
-        shutdown(c->watch.fd, SHUT_WR);
+    if (!c->shut || c->base.backlogged || c->base.broken)
+        return;
+    hf_wire_shut(&c->wire, c->base.worker);
+    c->base.backlogged = hf_wire_backlogged(&c->wire);
 }
 
 static void flush(struct hf_client *base)
 {
     struct hf_h1_client *c = hf_h1_client_of(base);
     struct hf_output *out = &base->worker->out;
-    size_t sent = 0;
 
     if (out->n == 0) {
         shut_if_sent(c);
@@ -49,21 +31,13 @@ static void flush(struct hf_client *base)
     }
     if (out->text.full)
         base->broken = true;
-    if (!base->backlogged && !base->broken && c->state != HF_H1_CLIENT_CLOSED) {
-        struct msghdr m = {.msg_iov = out->piece, .msg_iovlen = out->n};
-        ssize_t n;
-        do
-            n = out->n == 1 ? send(c->watch.fd, out->piece[0].iov_base, out->bytes, MSG_NOSIGNAL)
-                            : sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
-        while (n < 0 && errno == EINTR);
-        if (n < 0 && errno != EAGAIN)
+    if (!base->broken && c->state != HF_H1_CLIENT_CLOSED) {
+        if (hf_wire_send(&c->wire, base->worker, out->piece, out->n, out->bytes))
             base->broken = true;
-        sent = n < 0 ? 0 : (size_t)n;
-    }
-    if (!base->broken && sent < out->bytes) {
-        c->writable = false;
-        keep_rest(c, out, sent);
-        hf_h1_client_await_progress(c);
+        else if (hf_wire_backlogged(&c->wire)) {
+            base->backlogged = true;
+            hf_h1_client_await_progress(c);
+        }
     }
     out_reset(out);
     shut_if_sent(c);
@@ -71,23 +45,13 @@ static void flush(struct hf_client *base)
 
 bool hf_h1_client_send_backlog(struct hf_h1_client *c)
 {
-    while (c->base.backlogged && c->writable) {
-        struct hf_str rest = hf_buffer_str(&c->out);
-        ssize_t n = send(c->watch.fd, rest.p, rest.n, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN) {
-            c->writable = false;
-            return true;
-        }
-        if (n < 0)
-            return false;
-        c->out.start += (uint32_t)n;
-        c->base.backlogged = hf_buffer_used(&c->out) > 0;
+    ssize_t sent = hf_wire_flush(&c->wire, c->base.worker);
+
+    if (sent < 0)
+        return false;
+    c->base.backlogged = hf_wire_backlogged(&c->wire);
+    if (sent)
         hf_h1_client_await_progress(c);
-    }
-    if (!c->base.backlogged)
-        hf_buffer_drop(&c->base.worker->buffers, &c->out);
     shut_if_sent(c);
     return true;
 }

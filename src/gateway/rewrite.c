@@ -9,7 +9,7 @@
     (HF_FIELD_BIT(HF_FIELD_HOST) | HF_FIELD_BIT(HF_FIELD_CONTENT_LENGTH) |                         \
      HF_FIELD_BIT(HF_FIELD_X_FORWARDED_FOR) | HF_FIELD_BIT(HF_FIELD_X_FORWARDED_HOST) |            \
      HF_FIELD_BIT(HF_FIELD_X_FORWARDED_PROTO) | HF_FIELD_BIT(HF_FIELD_X_REQUEST_ID) |              \
-     HF_FIELD_BIT(HF_FIELD_X_HOLDFAST_PROBE))
+     HF_FIELD_BIT(HF_FIELD_X_HOLDFAST_PROBE) | HF_FIELD_BIT(HF_FIELD_X_CLIENT_SUBJECT))
 
 static bool trusted(const struct hf_plan_gateway *limits, const struct hf_peer *peer)
 {
@@ -85,6 +85,8 @@ static void put_forwarded(struct hf_h1_out *o, const struct hf_exchange *x,
         hf_h1_put_field(o, HF_STR("x-forwarded-host"), host->value);
     else if (head->authority.n)
         hf_h1_put_field(o, HF_STR("x-forwarded-host"), head->authority);
+    if (peer->subject.n)
+        hf_h1_put_field(o, HF_STR("x-client-subject"), peer->subject);
 }
 
 static void put_fields(struct hf_h1_out *o, const struct hf_h1_head *head, bool trust)
@@ -114,7 +116,8 @@ static void put_framing(struct hf_h1_out *o, const struct hf_h1_framing *framing
 /* An upper bound of the rendered head: every field as it came, and what is added. */
 static size_t bound(const struct hf_h1_head *head)
 {
-    size_t n = head->method.n + head->origin.n + 3 * head->authority.n + 256 + HF_REQUEST_ID;
+    size_t n = head->method.n + head->origin.n + 3 * head->authority.n + 300 + HF_REQUEST_ID +
+               HF_TLS_SUBJECT;
 
     for (unsigned i = 0; i < head->n_fields; i++)
         n += head->fields[i].name.n + head->fields[i].value.n + 4;

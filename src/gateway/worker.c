@@ -15,6 +15,7 @@
 #include "gateway/h1_client.h"
 #include "gateway/h1_upstream.h"
 #include "gateway/hold.h"
+#include "gateway/keyring.h"
 
 enum {
     ACCEPT_AT_ONCE = 32,  /* connections taken in one turn, so that open ones get theirs */
@@ -77,7 +78,7 @@ static void on_acceptable(struct hf_watch *watch, uint32_t events)
         }
         fd = accept4(watch->fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            hf_h1_client_accept(w, fd, (struct sockaddr *)&ss, a->flags);
+            hf_h1_client_accept(w, fd, (struct sockaddr *)&ss, a->flags, a->tls);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             pause_accepting(w);
             return;
@@ -126,7 +127,7 @@ static void switch_services(struct hf_worker *w)
     }
 }
 
-/* Accepts where the plan says, and nowhere else. */
+/* Accepts where the plan says, and nowhere else; with TLS only where there are certificates. */
 static void switch_listeners(struct hf_worker *w)
 {
     const struct hf_plan_gateway *g = hf_worker_limits(w);
@@ -134,9 +135,14 @@ static void switch_listeners(struct hf_worker *w)
     for (uint32_t i = 0; i < w->gateway->n_listeners; i++) {
         struct hf_acceptor *a = &w->acceptors[i];
         a->wanted = false;
+        a->tls = NULL;
         for (uint32_t j = 0; j < g->n_listeners && !a->wanted; j++) {
             a->wanted = hf_addr_eq(&a->address, &g->listeners[j].address);
             a->flags = g->listeners[j].flags;
+        }
+        if (a->wanted && (a->flags & HF_LISTENER_TLS)) {
+            a->tls = w->tls ? hf_tls_set_listener(w->tls, &a->address) : NULL;
+            a->wanted = a->tls != NULL;
         }
         if (!a->wanted && a->watching) {
             hf_loop_unwatch(w->loop, &a->watch);
@@ -178,6 +184,16 @@ static void switch_plan(struct hf_worker *w)
         hf_hold_switch(&w->services[slot]);
     atomic_store_explicit(&w->live->generation, next->generation, memory_order_release);
     switch_listeners(w);
+}
+
+/* Connections keep the set that they began with. */
+static void switch_tls(struct hf_worker *w)
+{
+    hf_tls_set_unref(w->tls);
+    w->tls = hf_keyring_take(w->gateway->keyring, &w->tls_version);
+    hf_wire_space_init(&w->wire_space);
+    if (w->snapshot)
+        switch_listeners(w);
 }
 
 /* ---- leaving ---- */
@@ -255,6 +271,8 @@ static void top_of_turn(struct hf_worker *w)
     refresh_wall(w);
     if (!w->snapshot || hf_board_generation(w->gateway->board) != w->snapshot->generation)
         switch_plan(w);
+    if (hf_keyring_version(w->gateway->keyring) != w->tls_version)
+        switch_tls(w);
     hf_tasks_run(&w->tasks);
     atomic_store_explicit(&w->live->turn_ns, hf_worker_now(w).ns, memory_order_relaxed);
 }

@@ -17,6 +17,7 @@
 #include "gateway/snapshot.h"
 #include "gateway/target.h"
 #include "gateway/task.h"
+#include "gateway/wire.h"
 #include "http/h1_parse.h"
 #include "http/h1_write.h"
 #include "net/loop.h"
@@ -58,8 +59,9 @@ struct hf_acceptor {
     struct hf_worker *worker;
     struct hf_addr address; /* as configured */
     bool watching;
-    bool wanted;   /* the plan has it */
+    bool wanted;   /* the plan has it, and it has certificates if it needs them */
     uint8_t flags; /* HF_LISTENER_... */
+    const struct hf_tls_listener *tls; /* in the worker's set; NULL: plain */
 };
 
 struct hf_worker {
@@ -70,6 +72,8 @@ struct hf_worker {
 
     struct hf_snapshot *snapshot;
     struct hf_view view;
+    struct hf_tls_set *tls; /* NULL: there was none yet */
+    uint64_t tls_version;   /* of the keyring */
     struct hf_random random;
     struct hf_retry_budget budget;
     struct hf_live_worker *live;
@@ -79,6 +83,7 @@ struct hf_worker {
     struct hf_pool clients, exchanges, upstreams;
     struct hf_buffers buffers;
     char *in; /* HF_READ_SIZE */
+    struct hf_wire_space wire_space;
     struct hf_output out;
     struct hf_h1_head head; /* the head under work: heads do not outlive their parsing */
     struct hf_link all_clients;

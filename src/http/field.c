@@ -91,6 +91,7 @@ static enum hf_field_id find_known(const char *p, size_t n)
         IS(X_FORWARDED_HOST, "x-forwarded-host")
         IS(PROXY_CONNECTION, "proxy-connection")
         IS(X_HOLDFAST_PROBE, "x-holdfast-probe")
+        IS(X_CLIENT_SUBJECT, "x-client-subject")
         IS(WWW_AUTHENTICATE, "www-authenticate")
         break;
     case 17:

@@ -36,6 +36,7 @@
     X(USER_AGENT, "user-agent")                                                                    \
     X(VIA, "via")                                                                                  \
     X(WWW_AUTHENTICATE, "www-authenticate")                                                        \
+    X(X_CLIENT_SUBJECT, "x-client-subject")                                                        \
     X(X_FORWARDED_FOR, "x-forwarded-for")                                                          \
     X(X_FORWARDED_HOST, "x-forwarded-host")                                                        \
     X(X_FORWARDED_PROTO, "x-forwarded-proto")                                                      \
