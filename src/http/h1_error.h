@@ -1,6 +1,6 @@
-/* http/h1_error.h - everything that can be wrong with an HTTP/1 message, with the status to answer
- * and a sentence for a person. The status is the one for a request; what is wrong with a response
- * is the upstream's fault, and the gateway answers 502 for all of it. */
+/* http/h1_error.h - everything that can be wrong with an HTTP message's text, with the status to
+ * answer and a sentence for a person. The status is the one for a request; what is wrong with a
+ * response is the upstream's fault, and the gateway answers 502 for all of it. */
 #pragma once
 
 #define HF_H1_ERRORS(X)                                                                            \
@@ -39,7 +39,9 @@
     X(CHUNK_SIZE, 400, "a chunk size that is not a hexadecimal number of at most 16 digits")       \
     X(CHUNK_EXTENSION, 400, "chunk extensions that are malformed or too long")                     \
     X(CHUNK_END, 400, "a chunk that does not end where its size says")                             \
-    X(TRAILER_LONG, 431, "the trailer section is too long")
+    X(TRAILER_LONG, 431, "the trailer section is too long")                                        \
+    X(H2_PSEUDO, 400, "a pseudo-header field is missing, twice, unknown or out of place")          \
+    X(H2_CONNECTION, 400, "a field that has no place in HTTP/2")
 
 enum hf_h1_error {
     HF_H1_OK = 0,

@@ -4,7 +4,6 @@
 #include "net/addr.h"
 
 enum {
-    METHOD_MOST = 32,
     HOST_MOST = 255,
     NAMES_MOST = 16,       /* fields that Connection may name */
     CONNECTION_MOST = 512, /* bytes of all Connection fields: the list is walked for each field */
@@ -141,7 +140,7 @@ static ssize_t line_end(struct head_cursor *c, enum hf_h1_error bad)
     return 1;
 }
 
-static enum hf_method method_find(struct hf_str m)
+enum hf_method hf_h1_method_find(struct hf_str m)
 {
     static const struct hf_str names[] = {
         [HF_METHOD_GET] = {"GET", 3},         [HF_METHOD_HEAD] = {"HEAD", 4},
@@ -163,11 +162,12 @@ static enum hf_method method_find(struct hf_str m)
 static ssize_t request_line(struct head_cursor *c, uint32_t most, struct hf_h1_head *ret)
 {
     const char *line = c->p, *p;
-    const char *stop = c->end - line > METHOD_MOST + 1 ? line + METHOD_MOST + 1 : c->end;
+    const char *stop =
+        c->end - line > HF_H1_METHOD_MOST + 1 ? line + HF_H1_METHOD_MOST + 1 : c->end;
     ssize_t rc;
 
     p = hf_scan_name(line, stop);
-    if (p - line > METHOD_MOST)
+    if (p - line > HF_H1_METHOD_MOST)
         return -HF_H1_METHOD_LONG;
     if (p == c->end)
         return out_of_bytes(c);
@@ -190,8 +190,7 @@ static ssize_t request_line(struct head_cursor *c, uint32_t most, struct hf_h1_h
     return rc > 0 ? line_end(c, HF_H1_VERSION) : rc;
 }
 
-/* "200" at p, as a number; 0 if it is none of 100..599. */
-static unsigned status_code(const char *p)
+unsigned hf_h1_status_code(const char *p)
 {
     unsigned d0 = (unsigned)p[0] - '0', d1 = (unsigned)p[1] - '0', d2 = (unsigned)p[2] - '0';
 
@@ -213,7 +212,7 @@ static ssize_t status_line(struct head_cursor *c, uint32_t most, struct hf_h1_he
         if (i == 0 ? p[i] != ' ' : p[i] < '0' || p[i] > '9')
             return -HF_H1_STATUS_LINE;
     }
-    ret->status = (uint16_t)status_code(p + 1);
+    ret->status = (uint16_t)hf_h1_status_code(p + 1);
     if (!ret->status)
         return -HF_H1_STATUS_LINE;
     c->p = p += 4;
@@ -231,7 +230,7 @@ static ssize_t status_line(struct head_cursor *c, uint32_t most, struct hf_h1_he
     return line_end(c, HF_H1_STATUS_LINE);
 }
 
-static void index_fields(struct hf_h1_head *head)
+void hf_h1_index_fields(struct hf_h1_head *head)
 {
     uint64_t seen = 0, twice = 0;
 
@@ -356,13 +355,11 @@ static bool read_port(const char *p, const char *end, unsigned *ret)
     return number <= 65535;
 }
 
-/* host[:port] of RFC 3986, without user, percent-encoding and exotic characters. *port is 80 if
- * there is none. */
-static bool read_authority(struct hf_str a, struct hf_str *host, unsigned *port)
+bool hf_h1_read_authority(struct hf_str a, unsigned usual, struct hf_str *host, unsigned *port)
 {
     const char *end = a.p + a.n, *p;
 
-    *port = 80;
+    *port = usual;
     if (a.n == 0 || a.n > HOST_MOST)
         return false;
     if (a.p[0] == '[') {
@@ -392,7 +389,8 @@ static ssize_t absolute_form(struct hf_h1_head *head, unsigned field_port)
 
     while (p < end && *p != '/' && *p != '?')
         p++;
-    if (!read_authority((struct hf_str){authority, (size_t)(p - authority)}, &host, &port))
+    if (!hf_h1_read_authority((struct hf_str){authority, (size_t)(p - authority)}, 80, &host,
+                              &port))
         return -HF_H1_HOST_BAD;
     if (head->authority.n && (!hf_str_eq_nocase(host, head->host) || port != field_port))
         return -HF_H1_HOST_DIFFERS;
@@ -416,7 +414,7 @@ static ssize_t read_host(struct hf_h1_head *head, unsigned *port)
         return head->minor ? -HF_H1_HOST_MISSING : 1;
     if (head->twice & HF_FIELD_BIT(HF_FIELD_HOST))
         return -HF_H1_HOST_TWICE;
-    if (!read_authority(f->value, &head->host, port))
+    if (!hf_h1_read_authority(f->value, 80, &head->host, port))
         return -HF_H1_HOST_BAD;
     head->authority = f->value;
     return 1;
@@ -429,10 +427,10 @@ static ssize_t finish_request(struct hf_h1_head *head)
     unsigned port = 80;
     ssize_t rc;
 
-    index_fields(head);
+    hf_h1_index_fields(head);
     head->status = 0;
     head->reason = (struct hf_str){0};
-    head->method_id = (uint8_t)method_find(head->method);
+    head->method_id = (uint8_t)hf_h1_method_find(head->method);
     if (head->method_id == HF_METHOD_CONNECT)
         return -HF_H1_CONNECT;
     rc = read_host(head, &port);
@@ -452,7 +450,7 @@ static ssize_t finish_request(struct hf_h1_head *head)
 
 static ssize_t finish_response(struct hf_h1_head *head)
 {
-    index_fields(head);
+    hf_h1_index_fields(head);
     head->method = head->target = head->origin = head->authority = head->host = (struct hf_str){0};
     head->method_id = HF_METHOD_OTHER;
     return read_connection(head);

@@ -13,6 +13,7 @@
 #include "http/h1_error.h"
 
 #define HF_H1_FIELDS 100
+#define HF_H1_METHOD_MOST 32
 
 enum hf_method {
     HF_METHOD_OTHER = 0,
@@ -110,3 +111,17 @@ static inline bool hf_h1_hop_by_hop(const struct hf_h1_head *head, unsigned i)
 /* The next element of a comma-separated list without quoting, trimmed; empty ones are skipped.
  * Takes it from the front of *rest. False at the end. */
 bool hf_h1_list_next(struct hf_str *rest, struct hf_str *ret);
+
+/* ---- for heads that come in another framing (http/h2_head.h) ---- */
+
+/* Fills seen, twice and at. */
+void hf_h1_index_fields(struct hf_h1_head *head);
+
+enum hf_method hf_h1_method_find(struct hf_str method);
+
+/* host[:port] of RFC 3986, without user, percent-encoding and exotic characters. *port is the usual
+ * one if there is none. */
+bool hf_h1_read_authority(struct hf_str a, unsigned usual, struct hf_str *host, unsigned *port);
+
+/* "200" at p, three bytes, as a number; 0 if it is none of 100..599. */
+unsigned hf_h1_status_code(const char *p);
