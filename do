@@ -161,6 +161,12 @@ build_asan()
     build build-asan -Db_sanitize=address,undefined -Dc_args=-fno-sanitize-recover=all
 }
 
+# By clang: gcc refuses the fences of the board, which no ThreadSanitizer can follow.
+build_tsan()
+{
+    CC=clang build build-tsan -Db_sanitize=thread -Db_lundef=false
+}
+
 build_fuzz()
 {
     CC=clang build build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
@@ -182,15 +188,15 @@ meson_suite()
     tests/tally meson "$suite" "$folder/meson-logs/$log.json" >>"$results"
 }
 
-# pytest_suite BUILD PYTEST-OPTION...
+# pytest_suite SUITE BUILD PYTEST-OPTION...
 pytest_suite()
 {
-    local xml build=$1
-    shift
+    local xml suite=$1 build=$2
+    shift 2
     xml=$(mktemp)
     HOLDFAST_BUILD="$PWD/$build" /usr/bin/python3 -m pytest -q -ra -p no:cacheprovider \
         --junit-xml="$xml" "$@" tests/system || true
-    [ ! -s "$xml" ] || tests/tally junit system "$xml" >>"$results"
+    [ ! -s "$xml" ] || tests/tally junit "$suite" "$xml" >>"$results"
     rm -f "$xml"
 }
 
@@ -207,8 +213,8 @@ suite_system()
     need "${BUILD_PACKAGES[@]}" "${UNIT_PACKAGES[@]}" "${SYSTEM_PACKAGES[@]}"
     build_asan
     build_release
-    pytest_suite build-asan -m 'not load'
-    pytest_suite build-release -m load
+    pytest_suite system build-asan -m 'not load'
+    pytest_suite system build-release -m load
 }
 
 suite_fuzz()
@@ -232,14 +238,15 @@ long_unit()
     meson_suite unit-valgrind build-valgrind testlog-valgrind --suite unit \
         --no-suite layers --no-suite no-valgrind --timeout-multiplier 10 \
         --wrap 'valgrind -q --error-exitcode=99' # leaks: build-asan has LeakSanitizer
-    # By clang: gcc refuses the fences of the board, which no ThreadSanitizer can follow.
-    CC=clang build build-tsan -Db_sanitize=thread -Db_lundef=false
+    build_tsan
     meson_suite unit-tsan build-tsan testlog --suite unit --no-suite layers --timeout-multiplier 5
 }
 
 long_system()
 {
     need "${LONG_PACKAGES[@]}"
+    build_tsan
+    pytest_suite system-tsan build-tsan -m 'not load and not memory'
     as_root tests/minimal/run --results "$results" || true
 }
 
@@ -257,7 +264,7 @@ long_names()
 {
     case $1 in
     unit) echo unit-valgrind unit-tsan ;;
-    system) echo minimal ;;
+    system) echo system-tsan minimal ;;
     fuzz) echo fuzz-long ;;
     model) echo model-long ;;
     esac

@@ -73,6 +73,7 @@ def test_four_system_calls_a_request(make, tmp_path, capsys, arguments):
     assert waits / requests <= 1.1
 
 
+@pytest.mark.memory
 def test_memory_is_flat_under_steady_load(make, tmp_path):
     holdfast, load = steady(make, tmp_path, "--get", "/echo/{id}")
     pid = holdfast.pid("gateway")
@@ -85,6 +86,7 @@ def test_memory_is_flat_under_steady_load(make, tmp_path):
     assert after - before <= 1024, f"memory went from {before} to {after} kB"
 
 
+@pytest.mark.memory
 def test_idle_connections_are_small(make, client):
     """Buffers are borrowed while they are in use: hundreds of silent connections cost next to nothing."""
     config = proxy(make.backend())

@@ -56,6 +56,7 @@ def test_pipelined_requests_before_a_half_close(make, gateway, client):
     assert one.closed()
 
 
+@pytest.mark.memory
 def test_pipelined_refusals_to_who_does_not_read(make, client):
     """What holdfast says itself is bounded, too."""
     backend = make.backend()

@@ -2,12 +2,15 @@
 import threading
 import zlib
 
+import pytest
+
 from processes import memory_kb, wait_until
 
 PIECE = bytes(range(256)) * 256  # 64 KiB
 COUNT = 1600  # 100 MiB
 
 
+@pytest.mark.memory
 def test_download_of_100_mb_is_whole_and_memory_flat(make, gateway, client):
     def script(connection):
         connection.request()
@@ -28,6 +31,7 @@ def test_download_of_100_mb_is_whole_and_memory_flat(make, gateway, client):
     assert most - before < 8192, f"memory went from {before} to {most} kB"
 
 
+@pytest.mark.memory
 def test_upload_of_100_mb_is_whole_and_memory_flat(make, gateway, client):
     def script(connection):
         connection.head()
@@ -51,6 +55,7 @@ def test_upload_of_100_mb_is_whole_and_memory_flat(make, gateway, client):
     assert most - before < 8192, f"memory went from {before} to {most} kB"
 
 
+@pytest.mark.memory
 def test_slow_reader_stops_the_backend(make, gateway, client):
     """What the user does not take, the gateway does not take from the backend."""
     sent = [0]
@@ -77,6 +82,7 @@ def test_slow_reader_stops_the_backend(make, gateway, client):
     assert memory_kb(pid) - before < 8192
 
 
+@pytest.mark.memory
 def test_slow_backend_stops_the_user(make, gateway, client):
     release = threading.Event()
 

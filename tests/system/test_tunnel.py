@@ -238,6 +238,7 @@ def test_upgrade_with_a_body_stays_http(make, gateway, client):
     assert backend.whole[-1].body == b"x" and backend.requests[-1].all("upgrade") == []
 
 
+@pytest.mark.memory
 def test_slow_reader_slows_the_endpoint_and_memory_is_flat(make, gateway, client):
     piece = bytes(65536)
     count = 1000
