@@ -105,7 +105,7 @@ static bool service_valid(const struct hf_plan *p, uint32_t index,
 
     return s->slot < c->services && text_fits(p, s->name) && s->first_endpoint == first &&
            s->n_endpoints <= p->n_endpoints - first && s->candidate_share <= 10000 &&
-           s->retry_percent <= 100 && s->upgrade < HF_UPGRADES;
+           s->retry_percent <= 100 && s->upgrade < HF_UPGRADES && s->proxy_version <= 2;
 }
 
 static bool endpoint_valid(const struct hf_plan *p, uint32_t index,
@@ -139,13 +139,26 @@ static int compare_routes(const struct hf_plan *p, const struct hf_plan_route *a
     return order ? order : memcmp(pa.p, pb.p, pa.n);
 }
 
+static bool target_valid(const struct hf_plan *p, const struct hf_plan_route *r)
+{
+    struct hf_str target;
+
+    if (!text_fits(p, r->target))
+        return false;
+    target = hf_plan_str(p, r->target);
+    if (r->redirect)
+        return r->redirect >= 300 && r->redirect <= 399 && target.n > 0;
+    return target.n == 0 ||
+           (target.p[0] == '/' && (target.n == 1 || target.p[target.n - 1] != '/'));
+}
+
 static bool route_valid(const struct hf_plan *p, uint32_t index)
 {
     const struct hf_plan_route *r = &hf_plan_routes(p)[index];
 
     if (r->service >= p->n_services || !text_fits(p, r->host) || !text_fits(p, r->prefix))
         return false;
-    if (r->prefix.n == 0 || hf_plan_str(p, r->prefix).p[0] != '/')
+    if (r->prefix.n == 0 || hf_plan_str(p, r->prefix).p[0] != '/' || !target_valid(p, r))
         return false;
     return index == 0 || compare_routes(p, r - 1, r) < 0;
 }

@@ -33,6 +33,12 @@ struct hf_plan_listener {
     uint8_t zero[3];
 };
 
+/* Which fields tell an endpoint for whom, and how, a request came. */
+enum {
+    HF_FORWARDED_X = 1,       /* x-forwarded-for, -host and -proto */
+    HF_FORWARDED_RFC7239 = 2, /* forwarded */
+};
+
 /* Limits and timeouts towards clients. 0 in body: no limit. */
 struct hf_plan_gateway {
     uint64_t body;               /* bytes of a request's body */
@@ -47,6 +53,9 @@ struct hf_plan_gateway {
     struct hf_network trusted[HF_PLAN_TRUSTED];
     uint32_t n_listeners;
     struct hf_plan_listener listeners[HF_LISTENERS_MAX];
+    uint8_t forwarded;     /* HF_FORWARDED_... */
+    uint8_t trace;         /* the gateway takes part in traces, and begins them */
+    uint16_t trace_sample; /* of 10000: how many of those that it begins are marked as sampled */
 };
 
 /* Which offers of another protocol are passed on (RFC 9110 7.8). */
@@ -64,8 +73,9 @@ struct hf_plan_service {
     uint8_t retry_attempts;   /* beyond the first; 0: off */
     uint8_t retry_percent;    /* budget: share of the last 10 s */
     uint8_t retry_on_500;
-    uint8_t upgrade; /* enum hf_plan_upgrade */
-    uint8_t zero[6];
+    uint8_t upgrade;       /* enum hf_plan_upgrade */
+    uint8_t proxy_version; /* of the PROXY protocol, spoken to its endpoints; 0: none */
+    uint8_t zero[5];
     uint32_t tunnel_ms; /* a tunnel without a byte ends after this time */
 };
 
@@ -73,6 +83,11 @@ struct hf_plan_service {
 struct hf_plan_route {
     struct hf_plan_text host, prefix; /* host in lower case, without port */
     uint32_t service;                 /* index into the services */
+    uint16_t redirect;                /* the status of a redirect; 0: the endpoints answer */
+    uint16_t zero;
+    /* What a redirect leads to, a template (gateway/routing.h); else, unless empty, the path that
+     * replaces the prefix on the way to an endpoint: "/", or one that does not end in "/". */
+    struct hf_plan_text target;
 };
 
 enum hf_plan_endpoint_state {

@@ -87,6 +87,19 @@ static void check_listeners(const struct hf_config *c, const struct hf_yaml *roo
     hf_free(l);
 }
 
+/* A header that everybody could write would let everybody be whoever they like. */
+static void check_proxy_protocol(const struct hf_config *c, struct hf_config_errors *errors)
+{
+    for (size_t i = 0; i < c->gateway.n_listen; i++) {
+        const struct hf_config_listener *l = &c->gateway.listen[i];
+        if (l->proxy_protocol && c->gateway.n_trusted_proxies == 0)
+            hf_config_errors_add(errors, l->place.line, l->place.column,
+                                 "gateway.listen[%zu].proxy_protocol is true, and nobody may send "
+                                 "its header; expected gateway.trusted_proxies",
+                                 i);
+    }
+}
+
 /* --- routes --- */
 
 struct owned_route {
@@ -314,6 +327,26 @@ static void check_smoke(const struct check *k)
     }
 }
 
+static void check_redirects(const struct check *k)
+{
+    const struct hf_yaml *route = hf_yaml_get(k->map, "route");
+    unsigned i = 0;
+
+    if (!route || route->kind != HF_YAML_LIST)
+        return;
+    for (const struct hf_yaml *e = route->first; e; e = e->next, i++) {
+        const struct hf_yaml *rewrite = hf_yaml_get(e, "rewrite"),
+                             *status = hf_yaml_get(e, "status");
+        bool redirect = hf_yaml_get(e, "redirect");
+        if (redirect && rewrite)
+            wrong(k, rewrite->key,
+                  ".route[%u] has both rewrite and redirect; expected one of the two", i);
+        if (status && !redirect)
+            wrong(k, status->key,
+                  ".route[%u].status is for a redirect; expected redirect beside it", i);
+    }
+}
+
 static bool same_instance(const struct hf_config_instance *a, const struct hf_config_instance *b)
 {
     if (a->host || b->host)
@@ -352,6 +385,7 @@ static void check_service(const struct check *k)
     }
     check_policy(k);
     check_smoke(k);
+    check_redirects(k);
     check_instances(k);
 }
 
@@ -364,6 +398,7 @@ void hf_config_check(const struct hf_config *c, const struct hf_yaml *root,
     struct check k = {.errors = errors};
 
     check_listeners(c, root, errors);
+    check_proxy_protocol(c, errors);
     check_capacity(c, root, errors);
     if (line && c->gateway.limits.line > c->gateway.limits.head)
         hf_config_errors_add(errors, line->line, line->column,

@@ -36,12 +36,19 @@ struct hf_config_listener {
     char *name; /* as it was written */
     struct hf_config_place place;
     struct hf_addr address;
+    bool proxy_protocol; /* each connection has to begin with its header */
 };
 
 struct hf_config_limits {
     uint32_t line, head, fields; /* bytes, bytes, count */
     uint64_t body;               /* bytes; 0: no limit */
     uint32_t connections;        /* per worker */
+};
+
+enum hf_config_forwarded {
+    HF_CONFIG_FORWARDED_X,
+    HF_CONFIG_FORWARDED_RFC7239,
+    HF_CONFIG_FORWARDED_BOTH,
 };
 
 struct hf_config_gateway {
@@ -57,6 +64,11 @@ struct hf_config_gateway {
         struct hf_duration header, idle, body;
     } timeout;
     struct hf_duration lame_duck, drain;
+    uint32_t forwarded; /* enum hf_config_forwarded */
+    struct {
+        bool start;      /* the gateway takes part in traces, and begins them */
+        uint32_t sample; /* of 10000 */
+    } trace;
 };
 
 /* --- the fleet part --- */
@@ -73,11 +85,22 @@ struct hf_config_continuity {
     uint32_t reference; /* enum hf_config_reference */
 };
 
+enum hf_config_redirect {
+    HF_REDIRECT_301,
+    HF_REDIRECT_302,
+    HF_REDIRECT_303,
+    HF_REDIRECT_307,
+    HF_REDIRECT_308,
+};
+
 struct hf_config_route {
     char *name; /* "" */
     struct hf_config_place place;
-    char *host; /* lower case, without port; "": any */
-    char *path; /* begins with '/'; ends with it only if it is "/" */
+    char *host;      /* lower case, without port; "": any */
+    char *path;      /* begins with '/'; ends with it only if it is "/" */
+    char *rewrite;   /* the same; what replaces path on the way to an instance; NULL: nothing */
+    char *redirect;  /* where it leads, a template (config/values.h); NULL: nowhere */
+    uint32_t status; /* of the redirect: enum hf_config_redirect */
 };
 
 /* An argv template. argv has n elements and a closing NULL; see config/placeholder.h. */
@@ -193,7 +216,8 @@ struct hf_config_service {
     struct hf_config_instance *instances;
     size_t n_instances;
 
-    uint32_t upgrade; /* enum hf_plan_upgrade */
+    uint32_t upgrade;        /* enum hf_plan_upgrade */
+    uint32_t proxy_protocol; /* version that is spoken to the instances; 0: none */
     struct hf_config_health health;
     struct hf_config_timeout timeout;
     struct hf_config_retry retry;

@@ -59,6 +59,12 @@ static const struct hf_row listener_rows[] = {
     {"address", HF_ROW_ADDRESS, FIELD(struct hf_config_listener, address), .required = true,
      .doc = "Where the gateway listens."},
     {"tls", HF_ROW_LATER},
+    {"proxy_protocol", HF_ROW_BOOL, FIELD(struct hf_config_listener, proxy_protocol),
+     .fallback = "false",
+     .doc =
+         "Each connection begins with a header of the PROXY protocol, version 1 or 2, which says "
+         "who the client is; it is taken from `gateway.trusted_proxies` alone. A connection "
+         "without a valid one, or from elsewhere, is closed."},
 };
 static const struct hf_section listener_section = {
     .title = "gateway.listen[]",
@@ -95,6 +101,23 @@ static const struct hf_row gateway_timeout_rows[] = {
 static const struct hf_section gateway_timeout_section = {
     .title = "gateway.timeout", .doc = "How long clients may take.", ROWS(gateway_timeout_rows)};
 
+static const char *const forwarded[] = {[HF_CONFIG_FORWARDED_X] = "x-forwarded",
+                                        [HF_CONFIG_FORWARDED_RFC7239] = "rfc7239",
+                                        [HF_CONFIG_FORWARDED_BOTH] = "both",
+                                        NULL};
+
+static const struct hf_row trace_rows[] = {
+    {"start", HF_ROW_BOOL, GATEWAY(trace.start), .fallback = "false",
+     .doc = "The gateway is a step in each trace: `traceparent` gets a parent id of its own, which "
+            "the access log shows, and a request without one begins a trace. If not, a valid one "
+            "passes as it is. One that is not valid never passes."},
+    {"sample", HF_ROW_SHARE, GATEWAY(trace.sample), WITHIN(0, 10000), .fallback = "100%",
+     .doc = "Share of the traces begun here that are marked as sampled; what instances do not find "
+            "marked, most do not record."},
+};
+static const struct hf_section trace_section = {
+    .title = "gateway.trace", .doc = "W3C Trace Context.", ROWS(trace_rows)};
+
 static const struct hf_row gateway_rows[] = {
     {"listen", HF_ROW_LIST, ARRAY(struct hf_config_gateway, listen, n_listen),
      WITHIN(1, HF_LISTENERS_MAX), .required = true, .restart = true, .section = &listener_section,
@@ -112,7 +135,15 @@ static const struct hf_row gateway_rows[] = {
      ARRAY(struct hf_config_gateway, trusted_proxies, n_trusted_proxies),
      .parse = hf_custom_networks, .fallback_doc = "[]",
      .expected = "a list of at most 32 networks such as [10.0.0.0/8]",
-     .doc = "Networks whose `x-forwarded-for` is kept and added to; from others it is replaced."},
+     .doc =
+         "Networks whose `x-forwarded-*` and `forwarded` fields are kept and added to, and whose "
+         "PROXY protocol headers are believed; from others the fields are replaced. With the "
+         "PROXY protocol, the address in the header counts for the fields."},
+    {"forwarded", HF_ROW_CHOICE, GATEWAY(forwarded), .choices = forwarded,
+     .fallback = "x-forwarded",
+     .doc = "The fields that tell instances about the client: `x-forwarded-for`, `-host` and "
+            "`-proto`, or `forwarded` of RFC 7239, or both."},
+    {"trace", HF_ROW_SECTION, .section = &trace_section},
     {"limits", HF_ROW_SECTION, GATEWAY(limits), .section = &limits_section},
     {"timeout", HF_ROW_SECTION, .section = &gateway_timeout_section},
     {"lame_duck", HF_ROW_DURATION, GATEWAY(lame_duck), WITHIN(0, 10 * MINUTE), .fallback = "0",
@@ -173,6 +204,10 @@ static const struct hf_row continuity_rows[] = {
 static const struct hf_section continuity_section = {
     .title = "continuity", .doc = "The promise of the whole.", ROWS(continuity_rows)};
 
+static const char *const redirects[] = {
+    [HF_REDIRECT_301] = "301", [HF_REDIRECT_302] = "302", [HF_REDIRECT_303] = "303",
+    [HF_REDIRECT_307] = "307", [HF_REDIRECT_308] = "308", NULL};
+
 static const struct hf_row route_rows[] = {
     {"host", HF_ROW_TEXT, FIELD(struct hf_config_route, host), WITHIN(0, 253),
      .check = hf_host_check, .fallback = "",
@@ -181,6 +216,17 @@ static const struct hf_row route_rows[] = {
     {"path", HF_ROW_TEXT, FIELD(struct hf_config_route, path), WITHIN(1, 1024),
      .check = hf_prefix_check, .fallback = "/", .expected = EXPECTED_PATH,
      .doc = "The path, and all below it; the longest that fits wins."},
+    {"rewrite", HF_ROW_TEXT, FIELD(struct hf_config_route, rewrite), WITHIN(1, 1024),
+     .check = hf_prefix_check, .expected = EXPECTED_PATH,
+     .doc = "What instances see in place of `path`, which they find in `x-forwarded-prefix`."},
+    {"redirect", HF_ROW_TEXT, FIELD(struct hf_config_route, redirect), WITHIN(1, 1024),
+     .check = hf_redirect_check,
+     .expected = "a location such as https://shop.example/new or https://{host}{path}",
+     .doc =
+         "Where the client is sent, in place of an instance's answer. {host} is the host that it "
+         "has asked, {path} the path and query, {rest} what follows `path` in them."},
+    {"status", HF_ROW_CHOICE, FIELD(struct hf_config_route, status), .choices = redirects,
+     .fallback = "308", .doc = "Status of the redirect."},
 };
 static const struct hf_section route_section = {
     .title = "services.NAME.route[]",
@@ -392,6 +438,8 @@ static const struct hf_section log_section = {
 
 static const char *const upgrades[] = {
     [HF_UPGRADE_OFF] = "off", [HF_UPGRADE_WEBSOCKET] = "websocket", [HF_UPGRADE_ANY] = "any", NULL};
+static const char *const proxy_versions[] = {"off", "v1", "v2", NULL}; /* by version */
+
 static const struct hf_row service_rows[] = {
     {"route", HF_ROW_LIST, ARRAY(struct hf_config_service, route, n_route), WITHIN(1, 256),
      .required = true, .section = &route_section,
@@ -418,6 +466,11 @@ static const struct hf_row service_rows[] = {
     {"upgrade", HF_ROW_CHOICE, SERVICE(upgrade), .choices = upgrades, .fallback = "websocket",
      .doc = "Which offers of another protocol by `upgrade` are passed on to instances; any: but "
             "for HTTP itself and TLS. Others are left out, and the request goes on without."},
+    {"proxy_protocol", HF_ROW_CHOICE, SERVICE(proxy_protocol), .choices = proxy_versions,
+     .fallback = "off",
+     .doc = "Each connection to an instance begins with a PROXY protocol header that names the "
+            "client. Such a connection carries one request, since the next may be another "
+            "client's. Checks and smoke requests say that they are holdfast's own."},
     {"health", HF_ROW_SECTION, .section = &health_section},
     {"timeout", HF_ROW_SECTION, .section = &timeout_section},
     {"retry", HF_ROW_SECTION, .section = &retry_section},

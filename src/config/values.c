@@ -333,3 +333,35 @@ bool hf_prefix_check(const char *text, char *why, size_t size)
     }
     return true;
 }
+
+/* In the place of the host only {host} makes sense, and only behind it the others. */
+bool hf_redirect_check(const char *text, char *why, size_t size)
+{
+    static const char *const names[] = {"{host}", "{path}", "{rest}"};
+    const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
+                       : strncmp(text, "http://", 7) == 0 ? text + 7
+                                                          : NULL;
+
+    if ((host && strchr("/{", host[0]) && strncmp(host, "{host}", 6) != 0) ||
+        (!host && (text[0] != '/' || text[1] == '/')))
+        return false;
+    for (const char *p = text; *p; p++) {
+        size_t i = 0;
+        if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"<>\\^`|", *p))
+            return false;
+        if (*p == '}') {
+            snprintf(why, size, "has a } without {");
+            return false;
+        }
+        if (*p != '{')
+            continue;
+        while (i < HF_COUNT(names) && strncmp(p, names[i], strlen(names[i])) != 0)
+            i++;
+        if (i == HF_COUNT(names)) {
+            snprintf(why, size, "has an unknown placeholder %.*s", (int)strcspn(p, "}") + 1, p);
+            return false;
+        }
+        p += strlen(names[i]) - 1;
+    }
+    return true;
+}

@@ -32,3 +32,6 @@ bool hf_host_check(const char *text, char *why, size_t size);      /* of a route
 bool hf_host_name_check(const char *text, char *why, size_t size); /* of an instance; RFC 1123 */
 bool hf_url_path_check(const char *text, char *why, size_t size);  /* with or without a query */
 bool hf_prefix_check(const char *text, char *why, size_t size);    /* of a route */
+
+/* Where a redirect leads: "/path", "http://..." or "https://..." with {host}, {path} and {rest}. */
+bool hf_redirect_check(const char *text, char *why, size_t size);

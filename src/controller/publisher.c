@@ -139,6 +139,17 @@ static uint32_t ms(struct hf_duration d)
     return v > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)v;
 }
 
+static uint8_t forwarded_fields(uint32_t choice)
+{
+    static const uint8_t fields[] = {
+        [HF_CONFIG_FORWARDED_X] = HF_FORWARDED_X,
+        [HF_CONFIG_FORWARDED_RFC7239] = HF_FORWARDED_RFC7239,
+        [HF_CONFIG_FORWARDED_BOTH] = HF_FORWARDED_X | HF_FORWARDED_RFC7239,
+    };
+
+    return fields[choice];
+}
+
 static struct hf_plan_gateway gateway_part(const struct hf_config *c)
 {
     const struct hf_config_gateway *g = &c->gateway;
@@ -155,12 +166,17 @@ static struct hf_plan_gateway gateway_part(const struct hf_config *c)
         .connections = g->limits.connections,
         .n_trusted = (uint32_t)g->n_trusted_proxies,
         .n_listeners = (uint32_t)g->n_listen,
+        .forwarded = forwarded_fields(g->forwarded),
+        .trace = g->trace.start,
+        .trace_sample = (uint16_t)g->trace.sample,
     };
 
     for (uint32_t i = 0; i < part.n_trusted; i++)
         part.trusted[i] = g->trusted_proxies[i];
-    for (uint32_t i = 0; i < part.n_listeners; i++)
+    for (uint32_t i = 0; i < part.n_listeners; i++) {
         part.listeners[i].address = g->listen[i].address;
+        part.listeners[i].flags = g->listen[i].proxy_protocol ? HF_LISTENER_PROXY : 0;
+    }
     return part;
 }
 
@@ -181,6 +197,7 @@ static struct hf_plan_service service_part(const struct hf_config_service *c)
         .retry_attempts = (uint8_t)c->retry.attempts,
         .retry_percent = (uint8_t)(c->retry.budget / 100),
         .retry_on_500 = c->retry.on_500,
+        .proxy_version = (uint8_t)c->proxy_protocol,
     };
 }
 
@@ -231,13 +248,31 @@ static int add_endpoint(struct hf_publisher *p, struct hf_instance *i)
     return rc < 0 ? rc : 0;
 }
 
+static struct hf_plan_route route_part(struct hf_publisher *p, const struct hf_config_route *c)
+{
+    static const uint16_t status[] = {[HF_REDIRECT_301] = 301,
+                                      [HF_REDIRECT_302] = 302,
+                                      [HF_REDIRECT_303] = 303,
+                                      [HF_REDIRECT_307] = 307,
+                                      [HF_REDIRECT_308] = 308};
+    struct hf_plan_route r = {.host = text(p, c->host), .prefix = text(p, c->path)};
+
+    if (c->redirect) {
+        r.redirect = status[c->status];
+        r.target = text(p, c->redirect);
+    } else if (c->rewrite) {
+        r.target = text(p, c->rewrite);
+    }
+    return r;
+}
+
 static int add_routes(struct hf_publisher *p, const struct hf_config_service *c, uint32_t service)
 {
     for (size_t i = 0; i < c->n_route; i++) {
-        struct hf_plan_route r = {.host = text(p, c->route[i].host),
-                                  .prefix = text(p, c->route[i].path),
-                                  .service = service};
-        int rc = hf_plan_builder_route(p->builder, &r);
+        struct hf_plan_route r = route_part(p, &c->route[i]);
+        int rc;
+        r.service = service;
+        rc = hf_plan_builder_route(p->builder, &r);
         if (rc < 0)
             return rc;
     }

@@ -37,14 +37,14 @@ static int find_in_host(const struct hf_plan *plan, struct hf_str host, struct h
         if (!hf_str_eq(hf_plan_str(plan, routes[i].host), host))
             break;
         if (prefix_matches(hf_plan_str(plan, routes[i].prefix), path))
-            return (int)routes[i].service;
+            return (int)i;
     }
     return HF_ROUTE_NONE;
 }
 
 int hf_route_find(const struct hf_plan *plan, struct hf_str host, struct hf_str path)
 {
-    int service = host.n ? find_in_host(plan, host, path) : HF_ROUTE_NONE;
+    int route = host.n ? find_in_host(plan, host, path) : HF_ROUTE_NONE;
 
-    return service != HF_ROUTE_NONE ? service : find_in_host(plan, HF_STR(""), path);
+    return route != HF_ROUTE_NONE ? route : find_in_host(plan, HF_STR(""), path);
 }

@@ -1,8 +1,10 @@
-/* gateway/answer.h - the gateway's own answers, as RFC 9457 problem documents with the request id.
- */
+/* gateway/answer.h - the gateway's own answers, with the request id, in the form that the client
+ * prefers (accept.h, answer_body.h). None may be cached: what they tell changes with the plan. */
 #pragma once
 #include "gateway/client.h"
 
 /* Answers and, unless the request was whole and understood, closes the connection. retry_after:
- * seconds; 0: none. detail: a sentence. */
+ * seconds; 0: none. detail: words without a full stop. */
 void hf_answer(struct hf_client *c, unsigned status, const char *detail, unsigned retry_after);
+
+void hf_answer_redirect(struct hf_client *c, unsigned status, struct hf_str location);

@@ -2,20 +2,16 @@
 
 #include "core/eject.h"
 #include "core/route.h"
+#include "gateway/accept.h"
 #include "gateway/answer.h"
 #include "gateway/attempt.h"
 #include "gateway/hold.h"
 #include "gateway/outcome.h"
 #include "gateway/rewrite.h"
+#include "gateway/routing.h"
 #include "gateway/tunnel.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
-#include "http/url.h"
-
-enum {
-    PATH_MOST = 32 * 1024, /* a longer path that needs to be brought into normal form is refused */
-    BAD_PATH = -2,
-};
 
 static void on_timer(struct hf_timer *t);
 
@@ -55,64 +51,22 @@ void hf_exchange_finish(struct hf_exchange *x, enum hf_ending ending)
     hf_client_done(c, ending == HF_ENDING_WHOLE);
 }
 
+static void before_answer(struct hf_exchange *x, unsigned status)
+{
+    x->status = (uint16_t)status;
+    if (!x->request_done)
+        x->client->keep_alive = false; /* what still comes of the request is thrown away */
+}
+
 void hf_exchange_answer(struct hf_exchange *x, unsigned status, const char *detail,
                         unsigned retry_after)
 {
-    struct hf_client *c = x->client;
-
-    x->status = (uint16_t)status;
-    if (!x->request_done)
-        c->keep_alive = false; /* what still comes of the request is thrown away */
-    hf_answer(c, status, detail, retry_after);
+    before_answer(x, status);
+    hf_answer(x->client, status, detail, retry_after);
     hf_exchange_finish(x, HF_ENDING_WHOLE);
 }
 
 /* ---- start ---- */
-
-/* "TOKEN/SERVICE": a request of the controller itself, for that service whatever the route. */
-static int probed_service(const struct hf_worker *w, struct hf_str value)
-{
-    const struct hf_plan *plan = w->view.plan;
-    char token[2 * sizeof(plan->probe_token)];
-
-    for (size_t i = 0; i < sizeof(plan->probe_token); i++) {
-        token[2 * i] = "0123456789abcdef"[plan->probe_token[i] >> 4];
-        token[2 * i + 1] = "0123456789abcdef"[plan->probe_token[i] & 15];
-    }
-    if (value.n < sizeof(token) + 1 || value.p[sizeof(token)] != '/')
-        return HF_ROUTE_NONE;
-    if (!hf_str_eq_secret((struct hf_str){value.p, sizeof(token)},
-                          (struct hf_str){token, sizeof(token)}))
-        return HF_ROUTE_NONE;
-    value = (struct hf_str){value.p + sizeof(token) + 1, value.n - sizeof(token) - 1};
-    for (uint32_t i = 0; i < plan->n_services; i++) {
-        if (hf_str_eq(hf_plan_str(plan, hf_plan_services(plan)[i].name), value))
-            return (int)i;
-    }
-    return HF_ROUTE_NONE;
-}
-
-static int find_service(struct hf_exchange *x, const struct hf_h1_head *head)
-{
-    const struct hf_h1_field *probe = hf_h1_field(head, HF_FIELD_X_HOLDFAST_PROBE);
-    char host[256], normal[PATH_MOST];
-    struct hf_str path, query;
-
-    if (probe) {
-        int service = probed_service(x->worker, probe->value);
-        x->probe = service != HF_ROUTE_NONE;
-        if (x->probe)
-            return service;
-    }
-    if (head->host.n > sizeof(host))
-        return HF_ROUTE_NONE;
-    for (size_t i = 0; i < head->host.n; i++)
-        host[i] = hf_lower(head->host.p[i]);
-    hf_url_split(head->origin, &path, &query);
-    if (path.p[0] == '/' && hf_path_normalise(path, normal, sizeof(normal), &path))
-        return BAD_PATH;
-    return hf_route_find(x->worker->view.plan, (struct hf_str){host, head->host.n}, path);
-}
 
 static bool is_idempotent(uint8_t method)
 {
@@ -129,6 +83,20 @@ static bool is_idempotent(uint8_t method)
     }
 }
 
+/* The form of an answer of our own. */
+static enum hf_answer_form wanted_form(const struct hf_h1_head *head)
+{
+    struct hf_accept accept = {0};
+
+    if (!(head->seen & HF_FIELD_BIT(HF_FIELD_ACCEPT)))
+        return HF_ANSWER_JSON;
+    for (unsigned i = head->at[HF_FIELD_ACCEPT]; i < head->n_fields; i++) {
+        if (head->fields[i].id == HF_FIELD_ACCEPT)
+            hf_accept_add(&accept, head->fields[i].value);
+    }
+    return hf_accept_choose(&accept);
+}
+
 static void take_request(struct hf_exchange *x, const struct hf_h1_head *head,
                          const struct hf_h1_framing *framing)
 {
@@ -136,6 +104,7 @@ static void take_request(struct hf_exchange *x, const struct hf_h1_head *head,
     x->second = hf_worker_wall_ns(x->worker, x->arrived) / HF_NS_PER_S;
     x->method = head->method_id;
     x->idempotent = is_idempotent(head->method_id);
+    x->form = (uint8_t)wanted_form(head);
     x->kept = true;
     x->expect_continue = framing->expect_continue;
     x->request_kind = framing->kind;
@@ -143,17 +112,40 @@ static void take_request(struct hf_exchange *x, const struct hf_h1_head *head,
                       (framing->kind == HF_H1_BODY_LENGTH && framing->length == 0);
 }
 
-static void serve(struct hf_exchange *x, int service, const struct hf_h1_framing *framing)
+static void redirect(struct hf_exchange *x, const struct hf_routing *r,
+                     const struct hf_h1_head *head)
+{
+    char location[HF_LOCATION_MOST];
+    struct hf_h1_out o = {location, location + sizeof(location), false};
+
+    if (hf_routing_location(x->worker->view.plan, r, head->host, &o)) {
+        hf_exchange_answer(x, 400, "a host is needed", 0);
+        return;
+    }
+    if (o.full) {
+        hf_exchange_answer(x, 414, "the address is too long to be redirected", 0);
+        return;
+    }
+    before_answer(x, r->route->redirect);
+    hf_answer_redirect(x->client, r->route->redirect,
+                       (struct hf_str){location, (size_t)(o.p - location)});
+    hf_exchange_finish(x, HF_ENDING_WHOLE);
+}
+
+static void serve(struct hf_exchange *x, const struct hf_routing *r, const struct hf_h1_head *head,
+                  const struct hf_h1_framing *framing)
 {
     struct hf_worker *w = x->worker;
     uint64_t most = hf_worker_limits(w)->body;
 
-    x->service = &w->services[hf_plan_services(w->view.plan)[service].slot];
+    x->service = &w->services[hf_plan_services(w->view.plan)[r->service].slot];
     x->service_incarnation = x->service->incarnation;
     hf_outcome_arrived(x);
     hf_retry_budget_request(&w->budget, x->arrived);
     if (most && framing->length > most)
         hf_exchange_answer(x, 413, "the request's body is larger than this gateway allows", 0);
+    else if (r->route && r->route->redirect)
+        redirect(x, r, head);
     else
         hf_attempt_begin(x);
 }
@@ -163,33 +155,30 @@ void hf_exchange_start(struct hf_client *c, const struct hf_h1_framing *framing)
     struct hf_worker *w = c->worker;
     const struct hf_h1_head *head = &w->head;
     struct hf_exchange *x = exchange_get(c);
-    int service;
+    char normal[HF_ROUTING_PATH];
+    struct hf_routing r = {.service = HF_ROUTE_NONE};
+    bool bad;
 
     c->exchange = x;
     hf_count_add(&w->live->requests, 1);
     take_request(x, head, framing);
-    service = find_service(x, head);
-    x->upgrade =
-        service >= 0 && hf_tunnel_offered(head, framing, &hf_plan_services(w->view.plan)[service]);
-    if (hf_rewrite_request(x, head, framing)) {
+    bad = hf_routing_find(w->view.plan, head, normal, &r);
+    x->probe = r.probe;
+    x->upgrade = r.service >= 0 &&
+                 hf_tunnel_offered(head, framing, &hf_plan_services(w->view.plan)[r.service]);
+    if (hf_rewrite_request(x, head, framing, &r)) {
         hf_exchange_answer(x, 431, "the header section is too long", 0);
-        return;
-    }
-    if (service == BAD_PATH) {
+    } else if (bad) {
         c->keep_alive = false;
         hf_exchange_answer(x, 400, "the path is not valid, or leads out of the root", 0);
-        return;
-    }
-    if (service == HF_ROUTE_NONE) {
+    } else if (r.service == HF_ROUTE_NONE) {
         hf_count_add(&w->live->no_route, 1);
         hf_exchange_answer(x, 404, "no service has a route for this host and path", 0);
-        return;
-    }
-    if (x->method == HF_METHOD_CONNECT && !x->upgrade) {
+    } else if (x->method == HF_METHOD_CONNECT && !x->upgrade) {
         hf_exchange_answer(x, 501, "the service does not offer this protocol", 0);
-        return;
+    } else {
+        serve(x, &r, head, framing);
     }
-    serve(x, service, framing);
 }
 
 /* ---- the request's body ---- */

@@ -48,11 +48,16 @@ struct hf_exchange {
     bool request_done;    /* all of it was received */
     bool kept;            /* request holds it from its first byte: it can be sent again */
     uint8_t request_kind; /* enum hf_h1_body: how it is sent to the endpoint */
+    uint8_t form;         /* enum hf_answer_form: of an answer of our own */
     uint64_t body_bytes;
     struct hf_buffer request; /* rendered head, then body, framed as it is sent */
     uint32_t head_size;       /* of the rendered head, which stays at the front for the log */
     uint32_t sent;            /* bytes of request that went out in this attempt */
     uint32_t url_at, url_n, host_at, host_n, method_n, upgrade_at, upgrade_n;
+    /* Where the route has put another path in place of its prefix: of url, that path's bytes, and
+     * the place of the prefix, which is empty when it is "/". */
+    uint32_t replaced_n, prefix_at, prefix_n;
+    uint32_t trace_at; /* the place of the traceparent that was made here; 0: none was */
     char id[HF_REQUEST_ID];
     uint8_t id_n;
 

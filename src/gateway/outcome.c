@@ -1,6 +1,7 @@
 #include "gateway/outcome.h"
 
 #include "gateway/target.h"
+#include "gateway/trace.h"
 #include "gateway/worker.h"
 
 enum { GIVEN_UP_S = 5 /* a client that leaves after so long without a byte was failed */ };
@@ -139,7 +140,8 @@ static void put_line(struct hf_h1_out *o, const struct hf_exchange *x, const cha
     HF_H1_PUT(o, "\",\"host\":\"");
     put_escaped(o, (struct hf_str){request + x->host_at, x->host_n});
     HF_H1_PUT(o, "\",\"url\":\"");
-    put_escaped(o, (struct hf_str){request + x->url_at, x->url_n});
+    put_escaped(o, (struct hf_str){request + x->prefix_at, x->prefix_n});
+    put_escaped(o, (struct hf_str){request + x->url_at + x->replaced_n, x->url_n - x->replaced_n});
     HF_H1_PUT(o, "\",\"status\":");
     hf_h1_put_decimal(o, x->status);
     HF_H1_PUT(o, ",\"bytes\":");
@@ -159,6 +161,13 @@ static void put_line(struct hf_h1_out *o, const struct hf_exchange *x, const cha
         HF_H1_PUT(o, "\"version\":\"\",\"instance\":\"\",\"node\":\"\"");
     HF_H1_PUT(o, ",\"retries\":");
     hf_h1_put_decimal(o, x->retries);
+    if (x->trace_at) {
+        HF_H1_PUT(o, ",\"traceId\":\"");
+        hf_h1_put(o, (struct hf_str){request + x->trace_at + HF_TRACE_ID_AT, HF_TRACE_ID});
+        HF_H1_PUT(o, "\",\"spanId\":\"");
+        hf_h1_put(o, (struct hf_str){request + x->trace_at + HF_TRACE_SPAN_AT, HF_TRACE_SPAN});
+        HF_H1_PUT(o, "\"");
+    }
     HF_H1_PUT(o, ",\"outcome\":\"");
     hf_h1_put(o, hf_str(outcome));
     HF_H1_PUT(o, "\"}\n");
@@ -207,7 +216,7 @@ void hf_outcome_refused(const struct hf_client *c, unsigned status)
 static void write_log(struct hf_exchange *x, const char *outcome, int64_t us)
 {
     struct hf_worker *w = x->worker;
-    size_t most = 768 + 6 * ((size_t)x->url_n + x->host_n + x->method_n);
+    size_t most = 896 + 6 * ((size_t)x->prefix_n + x->url_n + x->host_n + x->method_n);
     struct hf_h1_out o;
 
     if (!begin_line(w, most, &o))

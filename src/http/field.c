@@ -56,6 +56,7 @@ static enum hf_field_id find_short(const char *p, size_t n)
         IS(USER_AGENT, "user-agent")
         IS(KEEP_ALIVE, "keep-alive")
         IS(SET_COOKIE, "set-cookie")
+        IS(TRACESTATE, "tracestate")
         break;
     }
     return HF_FIELD_OTHER;
@@ -97,6 +98,9 @@ static enum hf_field_id find_known(const char *p, size_t n)
     case 17:
         IS(TRANSFER_ENCODING, "transfer-encoding")
         IS(X_FORWARDED_PROTO, "x-forwarded-proto")
+        break;
+    case 18:
+        IS(X_FORWARDED_PREFIX, "x-forwarded-prefix")
         break;
     case 19:
         IS(PROXY_AUTHORIZATION, "proxy-authorization")

@@ -30,6 +30,7 @@
     X(SET_COOKIE, "set-cookie")                                                                    \
     X(TE, "te")                                                                                    \
     X(TRACEPARENT, "traceparent")                                                                  \
+    X(TRACESTATE, "tracestate")                                                                    \
     X(TRAILER, "trailer")                                                                          \
     X(TRANSFER_ENCODING, "transfer-encoding")                                                      \
     X(UPGRADE, "upgrade")                                                                          \
@@ -39,6 +40,7 @@
     X(X_CLIENT_SUBJECT, "x-client-subject")                                                        \
     X(X_FORWARDED_FOR, "x-forwarded-for")                                                          \
     X(X_FORWARDED_HOST, "x-forwarded-host")                                                        \
+    X(X_FORWARDED_PREFIX, "x-forwarded-prefix")                                                    \
     X(X_FORWARDED_PROTO, "x-forwarded-proto")                                                      \
     X(X_HOLDFAST_PROBE, "x-holdfast-probe")                                                        \
     X(X_REQUEST_ID, "x-request-id")

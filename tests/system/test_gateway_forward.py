@@ -163,3 +163,144 @@ def test_access_log_has_a_line_for_each_request(make, gateway, client):
     assert (bad["method"], bad["status"]) == ("POST", 500)
     refused = next(entry for entry in lines if entry["url"] == "")
     assert (refused["status"], refused["outcome"], refused["client"]) == (400, "invalid", "127.0.0.1")
+
+
+def configured(make, backend, gateway=None, **service):
+    holdfast = make.holdfast({**proxy(backend, **service), "gateway": gateway or {}})
+    holdfast.wait_ready("app", 1)
+    return holdfast
+
+
+def test_forwarded_of_rfc_7239(make, client):
+    backend = make.backend()
+    holdfast = configured(make, backend, {"forwarded": "rfc7239"})
+    given = [("forwarded", "for=6.6.6.6"), ("x-forwarded-for", "6.6.6.6")]
+    client(holdfast).request(host="shop.example:8080", headers=given).response()
+    client(holdfast).request(host="shop.example").response()
+    first, second = backend.requests
+    assert first.get("forwarded") == 'for=127.0.0.1;proto=http;host="shop.example:8080"'
+    assert first.all("x-forwarded-for") == [] and first.all("x-forwarded-proto") == []
+    assert second.get("forwarded") == "for=127.0.0.1;proto=http;host=shop.example"
+
+
+def test_forwarded_of_trusted_proxies_is_added_to(make, client):
+    backend = make.backend()
+    holdfast = configured(make, backend, {"forwarded": "both", "trusted_proxies": ["127.0.0.1"]})
+    client(holdfast).request(headers=[("forwarded", "for=6.6.6.6;proto=https"), ("forwarded", 'for="[::6]"'),
+                                      ("x-forwarded-for", "6.6.6.6")]).response()
+    seen = backend.requests[0]
+    assert seen.get("forwarded") == 'for=6.6.6.6;proto=https, for="[::6]", for=127.0.0.1;proto=http;host=test'
+    assert seen.get("x-forwarded-for") == "6.6.6.6, 127.0.0.1"
+
+
+def test_forwarded_of_strangers_is_dropped(make, gateway, client):
+    seen, _, _ = one_request(make, gateway, client, headers=[("forwarded", "for=6.6.6.6"),
+                                                             ("x-forwarded-prefix", "/evil")])
+    assert seen.all("forwarded") == [] and seen.all("x-forwarded-prefix") == []
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+SPAN = "00f067aa0ba902b7"
+
+
+def test_a_trace_passes_as_it_is(make, gateway, client):
+    seen, _, _ = one_request(make, gateway, client, headers=[
+        ("traceparent", f"00-{TRACE}-{SPAN}-01"), ("tracestate", "a=1")])
+    assert seen.get("traceparent") == f"00-{TRACE}-{SPAN}-01"
+    assert seen.get("tracestate") == "a=1"
+
+
+def test_a_trace_that_is_not_valid_ends_here(make, gateway, client):
+    backend = make.backend()
+    one = client(gateway(backend))
+    for fields in ([("traceparent", f"00-{TRACE}-{SPAN}-1")], [("traceparent", "00-" + "0" * 32 + f"-{SPAN}-01")],
+                   [("traceparent", f"00-{TRACE}-{SPAN}-01"), ("traceparent", f"00-{TRACE}-{SPAN}-01")], []):
+        one.request(headers=fields + [("tracestate", "a=1")]).response()
+    for seen in backend.requests:
+        assert seen.all("traceparent") == [] and seen.all("tracestate") == []
+
+
+def test_the_gateway_as_a_step_of_traces(make, client):
+    backend = make.backend()
+    holdfast = configured(make, backend, {"trace": {"start": True, "sample": "0%"}})
+    one = client(holdfast)
+    one.request(headers=[("traceparent", f"00-{TRACE}-{SPAN}-01"), ("tracestate", "a=1")]).response()
+    one.request(headers=[("traceparent", "nonsense"), ("tracestate", "a=1")]).response()
+    one.request().response()
+    going_on, replaced, begun = [re.fullmatch("00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])", seen.get("traceparent"))
+                                 for seen in backend.requests]
+    assert going_on[1] == TRACE and going_on[2] != SPAN and going_on[3] == "01"
+    assert replaced[1] != TRACE and replaced[3] == "00" and begun[1] != replaced[1]
+    assert [seen.all("tracestate") for seen in backend.requests] == [["a=1"], [], []]
+    lines = wait_until(lambda: len(holdfast.access_log()) >= 3 and holdfast.access_log(), 10, "three lines")
+    assert [(line["traceId"], line["spanId"]) for line in lines] == [(m[1], m[2]) for m in (going_on, replaced, begun)]
+
+
+def test_a_route_puts_another_path_in_place_of_its_prefix(make, client):
+    backend = make.backend()
+    holdfast = configured(make, backend, route=[
+        {"path": "/shop", "rewrite": "/"}, {"path": "/api", "rewrite": "/v2"},
+        {"host": "old.example", "path": "/", "rewrite": "/old"}, {"path": "/"}])
+    cases = [("test", "/shop", "/", "/shop"), ("test", "/shop?a=b", "/?a=b", "/shop"),
+             ("test", "/shop/", "/", "/shop"), ("test", "/shop/a%20b/?q=/shop", "/a%20b/?q=/shop", "/shop"),
+             ("test", "//shop/./a", "/a", "/shop"), ("test", "/api/x", "/v2/x", "/api"), ("test", "/api", "/v2", "/api"),
+             ("old.example", "/", "/old/", None), ("old.example", "/a", "/old/a", None),
+             ("test", "//as/./it/is", "//as/./it/is", None), ("test", "/shopping", "/shopping", None)]
+    one = client(holdfast)
+    for host, target, want, prefix in cases:
+        backend.clear()
+        one.request(host=host, target=target).response()
+        assert backend.requests[0].target == want, target
+        assert backend.requests[0].get("x-forwarded-prefix") == prefix, target
+    lines = wait_until(lambda: len(holdfast.access_log()) >= len(cases) and holdfast.access_log(), 10, "the log")
+    urls = [line["url"] for line in lines]  # as the client has asked, but in normal form
+    assert urls == ["/shop", "/shop?a=b", "/shop/", "/shop/a%20b/?q=/shop", "/shop/a", "/api/x", "/api",
+                    "/", "/a", "//as/./it/is", "/shopping"]
+
+
+def test_prefixes_add_up_from_trusted_proxies(make, client):
+    backend = make.backend()
+    holdfast = configured(make, backend, {"trusted_proxies": ["127.0.0.1"]},
+                          route=[{"path": "/a", "rewrite": "/"}, {"path": "/b"}])
+    for target, want in (("/a/x", "/outer/a"), ("/b/x", "/outer")):
+        backend.clear()
+        client(holdfast).request(target=target, headers=[("x-forwarded-prefix", "/outer")]).response()
+        assert backend.requests[0].get("x-forwarded-prefix") == want
+
+
+def test_redirects(make, client):
+    backend = make.backend()
+    holdfast = configured(make, backend, route=[
+        {"path": "/"}, {"path": "/old", "redirect": "https://new.example/start", "status": 301},
+        {"path": "/moved", "redirect": "/here{rest}"},
+        {"host": "plain.example", "path": "/", "redirect": "https://{host}{path}", "status": 307}])
+    cases = [("test", "/old/a?b", 301, "https://new.example/start"), ("test", "/moved/a?b", 308, "/here/a?b"),
+             ("test", "/moved", 308, "/here"),
+             ("plain.example:8080", "/a/../b?c=%20", 307, "https://plain.example/b?c=%20")]
+    one = client(holdfast)
+    for host, target, status, location in cases:
+        response = one.request(host=host, target=target).response()
+        assert (response.status, response.get("location")) == (status, location)
+        assert response.get("x-request-id") and response.body
+    assert one.request(target="/").response().status == 200
+    assert len(backend.requests) == 1
+    response = one.request("HEAD", "/old").response(to_head=True)
+    assert (response.status, response.get("location")) == (301, "https://new.example/start")
+    lines = wait_until(lambda: len(holdfast.access_log()) >= 6 and holdfast.access_log(), 10, "the log")
+    assert (lines[0]["status"], lines[0]["service"], lines[0]["outcome"]) == (301, "app", "ok")
+
+
+def test_a_redirect_that_is_too_long_is_refused(make, client):
+    holdfast = configured(make, make.backend(), route=[{"path": "/", "redirect": "https://{host}/some/where/else{path}"}])
+    one = client(holdfast)
+    assert one.request(target="/" + "a" * 8100).response().status == 308
+    response = one.request(target="/" + "a" * 8170).response()
+    assert response.status == 414 and b"redirected" in response.body
+    assert one.send("GET / HTTP/1.0\r\n\r\n").response().status == 400  # there is no host to send it to
+
+
+def test_a_redirected_upload_is_not_awaited(make, client):
+    holdfast = configured(make, make.backend(), route=[{"path": "/", "redirect": "/x"}])
+    one = client(holdfast).send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 1000000\r\n\r\n")
+    response = one.response()
+    assert (response.status, response.get("connection")) == (308, "close")

@@ -171,6 +171,34 @@ static void empty_prefix(struct hf_plan *p)
 {
     routes(p)[0].prefix.n = 0;
 }
+static void proxy_protocol_of_the_future(struct hf_plan *p)
+{
+    services(p)[0].proxy_version = 3;
+}
+static void target_outside(struct hf_plan *p)
+{
+    routes(p)[0].target = (struct hf_plan_text){p->text_size, 1};
+}
+static void redirect_to_nowhere(struct hf_plan *p)
+{
+    routes(p)[0].redirect = 308;
+}
+static void redirect_that_is_none(struct hf_plan *p)
+{
+    routes(p)[0].redirect = 200;
+    routes(p)[0].target = routes(p)[0].prefix;
+}
+static void rewrite_without_slash(struct hf_plan *p)
+{
+    routes(p)[0].target = hf_plan_services(p)[0].name;
+}
+static void rewrite_that_ends_in_a_slash(struct hf_plan *p)
+{
+    for (uint32_t i = 0; i < p->n_routes; i++) {
+        if (routes(p)[i].prefix.n == strlen("/orders/history"))
+            routes(p)[i].target = (struct hf_plan_text){routes(p)[i].prefix.at, strlen("/orders/")};
+    }
+}
 static void sections_outside(struct hf_plan *p)
 {
     p->endpoints_at = (uint32_t)p->size;
@@ -228,6 +256,12 @@ static void every_wrong_field_is_refused(void **state)
                                                       route_to_nowhere,
                                                       empty_prefix,
                                                       prefix_without_slash,
+                                                      proxy_protocol_of_the_future,
+                                                      target_outside,
+                                                      redirect_to_nowhere,
+                                                      redirect_that_is_none,
+                                                      rewrite_without_slash,
+                                                      rewrite_that_ends_in_a_slash,
                                                       sections_outside,
                                                       section_unaligned,
                                                       other_layout,

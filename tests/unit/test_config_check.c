@@ -95,6 +95,33 @@ static void routes(void **state)
          "f:5:37: services.s.instances[2] is instances[0] again; expected each once\n"});
 }
 
+static void redirects(void **state)
+{
+    (void)state;
+    EXPECT_MESSAGES(
+        {SERVICE
+         "    instances: [\"10.0.0.1:80\"]\n    route: [{ rewrite: / }, { path: /a, redirect: "
+         "\"https://{host}{path}\", status: 301 }]\n",
+         ""},
+        {SERVICE "    instances: [\"10.0.0.1:80\"]\n    route: [{ path: /a }, { path: /b, rewrite: "
+                 "/c, redirect: /d }]\n",
+         "f:5:39: services.s.route[1] has both rewrite and redirect; expected one of the two\n"},
+        {SERVICE "    instances: [\"10.0.0.1:80\"]\n    route: [{ path: /a, status: 301 }]\n",
+         "f:5:25: services.s.route[0].status is for a redirect; expected redirect beside it\n"});
+}
+
+static void proxy_protocol(void **state)
+{
+    (void)state;
+    EXPECT_MESSAGES(
+        {"gateway: { listen: [{ address: \"1.1.1.1:80\", proxy_protocol: true }], "
+         "trusted_proxies: [10.0.0.0/8] }",
+         ""},
+        {"gateway: { listen: [\"1.1.1.1:80\", { address: \"1.1.1.1:81\", proxy_protocol: true }] }",
+         "f:1:35: gateway.listen[1].proxy_protocol is true, and nobody may send its header; "
+         "expected gateway.trusted_proxies\n"});
+}
+
 static void listeners(void **state)
 {
     (void)state;
@@ -161,6 +188,8 @@ int main(void)
         cmocka_unit_test(versions),
         cmocka_unit_test(policy),
         cmocka_unit_test(routes),
+        cmocka_unit_test(redirects),
+        cmocka_unit_test(proxy_protocol),
         cmocka_unit_test(listeners),
         cmocka_unit_test(capacities),
         cmocka_unit_test(no_more_than_20),

@@ -238,9 +238,12 @@ static void given(void **state)
         "state: /var/lib/holdfast\nnodes: { b: {}, a: {} }\nports: 21000-21999\n"
         "continuity: { target: 99.5% }\n"
         "dns: { servers: [10.0.0.53, \"127.0.0.1:8600\"], interval: 10s }\n"
-        "gateway: { listen: [\"[::1]:80\"], access_log: off, trusted_proxies: [10.0.0.0/8, "
-        "\"::1\"] }\n"
-        "services:\n  t:\n    route: [{ host: Shop.Example, path: /a }]\n"
+        "gateway: { listen: [{ address: \"[::1]:80\", proxy_protocol: true }], access_log: off, "
+        "trusted_proxies: [10.0.0.0/8, \"::1\"], forwarded: both, trace: { start: true, sample: 5% "
+        "} "
+        "}\n"
+        "services:\n  t:\n    route: [{ host: Shop.Example, path: /a, "
+        "rewrite: /b }, { redirect: /c, status: 302 }]\n    proxy_protocol: v2\n"
         "    instances: [\"10.0.0.1:80\", { address: \"10.0.0.2:80\", weight: 7 }, "
         "\"Pool.Example:81\"]\n"
         "    health: { tcp: true }\n    timeout: { try: 0 }\n" /* next */
@@ -257,7 +260,19 @@ static void given(void **state)
     assert_null(c->gateway.access_log);
     assert_int_equal(c->gateway.n_trusted_proxies, 2);
     assert_int_equal(c->gateway.trusted_proxies[0].bits, 8);
+    assert_true(c->gateway.listen[0].proxy_protocol);
+    assert_int_equal(c->gateway.forwarded, HF_CONFIG_FORWARDED_BOTH);
+    assert_true(c->gateway.trace.start);
+    assert_int_equal(c->gateway.trace.sample, 500);
     assert_string_equal(t->route[0].host, "shop.example");
+    assert_string_equal(t->route[0].rewrite, "/b");
+    assert_null(t->route[0].redirect);
+    assert_null(t->route[1].rewrite);
+    assert_string_equal(t->route[1].redirect, "/c");
+    assert_int_equal(t->route[1].status, HF_REDIRECT_302);
+    assert_int_equal(t->proxy_protocol, 2);
+    assert_int_equal(s->proxy_protocol, 0);
+    assert_int_equal(s->route[0].status, HF_REDIRECT_308);
     assert_int_equal(c->dns.n_servers, 2);
     assert_int_equal(c->dns.servers[0].port, 53);
     assert_int_equal(c->dns.servers[1].port, 8600);

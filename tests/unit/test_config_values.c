@@ -121,6 +121,22 @@ static void routes(void **state)
          {"a", false});
 }
 
+static void redirects(void **state)
+{
+    (void)state;
+    EACH(hf_redirect_check, {"/", true}, {"/new?a=b#c", true}, {"/new{rest}", true},
+         {"https://new.example", true}, {"http://{host}:81{path}", true},
+         {"https://www.{host}/{rest}", true}, {"https://[::1]/", true}, {"", false}, {"new", false},
+         {"//new.example/", false}, {"{path}", false}, {"ftp://new.example/", false},
+         {"https://", false}, {"https:///a", false}, {"https://{path}", false},
+         {"https://{rest}", false}, {"/a b", false}, {"/a\r\nx: y", false}, {"/\xc3\xa4", false},
+         {"/a\\b", false}, {"/{", false, "has an unknown placeholder {"},
+         {"/{scheme}", false, "has an unknown placeholder {scheme}"},
+         {"/{host", false, "has an unknown placeholder {host"},
+         {"/{{host}}", false, "has an unknown placeholder {{host}"},
+         {"/a}", false, "has a } without {"});
+}
+
 static void templates(void **state)
 {
     (void)state;
@@ -133,8 +149,9 @@ static void templates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes), cmocka_unit_test(shares), cmocka_unit_test(durations),
-        cmocka_unit_test(names), cmocka_unit_test(routes), cmocka_unit_test(templates),
+        cmocka_unit_test(sizes),     cmocka_unit_test(shares), cmocka_unit_test(durations),
+        cmocka_unit_test(names),     cmocka_unit_test(routes), cmocka_unit_test(redirects),
+        cmocka_unit_test(templates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

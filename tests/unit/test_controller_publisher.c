@@ -56,11 +56,16 @@ static void acknowledge(void)
 /* A controller that starts: it finds the board as the one before left it. */
 static void start(void)
 {
-    static const char yaml[] = "gateway: { listen: [\"127.0.0.1:18080\"] }\n"
-                               "services:\n"
-                               "  orders:\n"
-                               "    route: [{ path: /orders }, { path: /, host: shop.example }]\n"
-                               "    instances: [\"127.0.0.1:21001\"]\n";
+    static const char yaml[] =
+        "gateway: { listen: [{ address: \"127.0.0.1:18080\", "
+        "proxy_protocol: true }], trusted_proxies: [10.0.0.0/8],\n"
+        "           forwarded: rfc7239, trace: { start: true, sample: 10% } }\n"
+        "services:\n"
+        "  orders:\n"
+        "    route: [{ path: /orders, rewrite: / }, { path: /, host: shop.example },\n"
+        "            { path: /old, redirect: \"/new{rest}\", status: 303 }]\n"
+        "    proxy_protocol: v1\n"
+        "    instances: [\"127.0.0.1:21001\"]\n";
     struct hf_config_errors errors = {0};
 
     controller = attach(HF_BOARD_CONTROLLER);
@@ -136,6 +141,25 @@ static void nothing_is_published_without_a_configuration(void **state)
     assert_int_equal(hf_board_generation(gateway), 0);
 }
 
+static void the_configuration_is_in_it(void)
+{
+    const struct hf_plan *p = plan();
+    const struct hf_plan_route *r = hf_plan_routes(p);
+
+    assert_int_equal(p->gateway.n_listeners, 1);
+    assert_int_equal(p->gateway.listeners[0].flags, HF_LISTENER_PROXY);
+    assert_int_equal(p->gateway.forwarded, HF_FORWARDED_RFC7239);
+    assert_true(p->gateway.trace);
+    assert_int_equal(p->gateway.trace_sample, 1000);
+    assert_int_equal(hf_plan_services(p)[0].proxy_version, 1);
+    assert_int_equal(r[0].redirect, 0);
+    assert_true(hf_str_eq(hf_plan_str(p, r[0].target), HF_STR("/")));
+    assert_int_equal(r[1].redirect, 303);
+    assert_true(hf_str_eq(hf_plan_str(p, r[1].target), HF_STR("/new{rest}")));
+    assert_int_equal(r[2].redirect, 0);
+    assert_int_equal(r[2].target.n, 0);
+}
+
 static void the_plan_shows_the_catalogue(void **state)
 {
     struct hf_instance *i;
@@ -147,7 +171,8 @@ static void the_plan_shows_the_catalogue(void **state)
     hf_service_candidate_share_set(catalog, i->service, 1000);
     assert_int_equal(hf_publisher_publish(publisher), 1);
     assert_int_equal(plan()->n_services, 1);
-    assert_int_equal(plan()->n_routes, 2);
+    assert_int_equal(plan()->n_routes, 3);
+    the_configuration_is_in_it();
     assert_int_equal(plan()->n_endpoints, 2);
     assert_int_equal(hf_plan_services(plan())[0].candidate_share, 1000);
     assert_int_equal(hf_plan_endpoints(plan())[0].flags, 0);
