@@ -277,11 +277,39 @@ static struct sockaddr_in loopback(unsigned port)
 static void reset_on_close(int fd)
 {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+/* Without it, a second message waits until the first one is acknowledged. */
+static void send_at_once(int fd)
+{
+    int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+/* Returns whether it could be sent; false: not connected yet. */
+static bool client_send(struct peer *p)
+{
+    if (run.phase >= DRAIN)
+        return true;
+    p->sent_ns = now_ns();
+    p->head_used = 0;
+    p->body_left = 0;
+    p->closing = false;
+    ssize_t n = p->tls ? tls_send(p->tls, request, request_length)
+                       : send(p->fd, request, request_length, MSG_NOSIGNAL);
+    if (n < 0 && p->connecting && (errno == EAGAIN || errno == ENOTCONN))
+        return false;
+    if (n != (ssize_t)request_length)
+        failed("request not sent whole: %s", strerror(errno));
+    p->connecting = false;
+    p->waiting = true;
+    run.waiting++;
+    return true;
+}
+
+/* On loopback the connection stands when connect() returns, though it says that it is in progress:
+ * without TLS the request can mostly go out at once, which saves this program two calls. */
 static void client_connect(struct peer *p)
 {
     struct sockaddr_in address = loopback(options.target_port);
@@ -292,25 +320,12 @@ static void client_connect(struct peer *p)
     reset_on_close(p->fd);
     if (connect(p->fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS)
         die("connect");
-    watch(EPOLL_CTL_ADD, p, EPOLLOUT);
-    if (options.tls && (p->tls = tls_new(p->fd, "bench.example")) == NULL)
-        die("memory");
-}
-
-static void client_send(struct peer *p)
-{
-    if (run.phase >= DRAIN)
-        return;
-    p->sent_ns = now_ns();
-    p->head_used = 0;
-    p->body_left = 0;
-    p->closing = false;
-    ssize_t n = p->tls ? tls_send(p->tls, request, request_length)
-                       : send(p->fd, request, request_length, MSG_NOSIGNAL);
-    if (n != (ssize_t)request_length)
-        failed("request not sent whole: %s", strerror(errno));
-    p->waiting = true;
-    run.waiting++;
+    if (options.tls) {
+        send_at_once(p->fd);
+        if ((p->tls = tls_new(p->fd, "bench.example")) == NULL)
+            die("memory");
+    }
+    watch(EPOLL_CTL_ADD, p, !options.tls && client_send(p) ? EPOLLIN : EPOLLOUT);
 }
 
 static void client_stop_waiting(struct peer *p)
@@ -552,6 +567,7 @@ static void listener_accept(struct peer *listener)
             p->next->at = &p->next;
         run.accepted_peers = p;
         reset_on_close(fd);
+        send_at_once(fd);
         watch(EPOLL_CTL_ADD, p, EPOLLIN);
         /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the kernel holds it, as epoll's data */
         run.accepted++;
