@@ -18,6 +18,7 @@
 #include "gateway/keyring.h"
 #include "gateway/worker.h"
 #include "net/pass.h"
+#include "net/socket.h"
 
 enum { COLD_MS = 3000 /* without a published plan for so long, the last one on disk is used */ };
 
@@ -94,6 +95,7 @@ static int prepare(const struct hf_handover *h, struct hf_error *e)
     gateway.n_listeners = h->setup.n_listeners;
     for (uint32_t i = 0; i < h->setup.n_listeners; i++) {
         gateway.listener[i] = h->listener_fd[i];
+        hf_socket_nodelay(gateway.listener[i]); /* what is accepted there inherits it */
         gateway.listener_address[i] = h->setup.listeners[i];
     }
     gateway.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

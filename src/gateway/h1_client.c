@@ -7,7 +7,6 @@
 #include "gateway/exchange.h"
 #include "gateway/outcome.h"
 #include "gateway/worker.h"
-#include "net/socket.h"
 
 enum { LINGER_S = 2 /* how long an answer before the request's end may take to be read */ };
 
@@ -90,7 +89,6 @@ void hf_h1_client_accept(struct hf_worker *w, int fd, const struct sockaddr *add
         memcpy(c->peer.ip, ip, c->peer.ip_n);
     }
     c->peer.listener = listener;
-    hf_socket_nodelay(fd);
     c->watch.fd = fd;
     hf_wire_init(&c->wire, fd);
     if (tls)
@@ -110,7 +108,7 @@ void hf_h1_client_close(struct hf_h1_client *c)
     if (c->state == HF_H1_CLIENT_CLOSED)
         return;
     set_state(c, HF_H1_CLIENT_CLOSED);
-    hf_loop_unwatch(w->loop, &c->watch);
+    hf_loop_forget(w->loop, &c->watch);
     hf_wire_close(&c->wire, w);
     hf_task_drop(&c->go_on);
     hf_buffer_drop(&w->buffers, &c->in);
@@ -138,11 +136,19 @@ static void reset(struct hf_h1_client *c)
     setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
+bool hf_h1_client_said_all(const struct hf_h1_client *c)
+{
+    bool whole =
+        c->body_kind == HF_H1_BODY_CHUNKED ? hf_h1_chunk_done(&c->chunk) : c->body_left == 0;
+
+    return c->last && whole && !c->readable;
+}
+
 static void linger_or_close(struct hf_h1_client *c)
 {
     if (c->cut)
         reset(c);
-    if (c->base.eof || c->base.broken || c->cut) {
+    if (c->base.eof || c->base.broken || c->cut || hf_h1_client_said_all(c)) {
         if (c->wire.tls && !c->base.broken && !c->cut)
             hf_wire_end(&c->wire, c->base.worker); /* the end is one that was meant */
         hf_h1_client_close(c);
@@ -211,7 +217,7 @@ static void send_backlog(struct hf_h1_client *c)
 
 static void refuse_with(struct hf_h1_client *c, unsigned status, const char *detail)
 {
-    c->base.keep_alive = false;
+    c->base.keep_alive = c->last = false;
     c->minor = 1;
     hf_answer(&c->base, status, detail, 0);
     hf_outcome_refused(&c->base, status);
@@ -250,6 +256,7 @@ static size_t take_head(struct hf_h1_client *c, struct hf_str bytes)
     c->shut = false;
     c->body_kind = framing.kind;
     c->body_left = framing.length;
+    c->last = !framing.keep_alive;
     hf_h1_chunk_init(&c->chunk);
     c->base.keep_alive = framing.keep_alive && !w->leaving && !c->base.eof;
     set_state(c, HF_H1_CLIENT_BUSY);

@@ -38,6 +38,7 @@ struct hf_h1_client {
     bool taking; /* bytes are being taken: an exchange that ends now is followed up there */
 
     /* the present request */
+    bool last;          /* the client said that none follows it */
     uint8_t minor;      /* HTTP/1.minor */
     uint8_t body_kind;  /* enum hf_h1_body */
     uint64_t body_left; /* of a body with a length */
@@ -66,6 +67,10 @@ extern const struct hf_client_ops hf_h1_client_ops;
 HF_MUST_CHECK bool hf_h1_client_send_backlog(struct hf_h1_client *c);
 
 /* ---- in h1_client.c, for the output ---- */
+
+/* The client said that this request was its last, and all of it was received: nothing can come that
+ * would have the kernel answer an orderly end with a reset. */
+bool hf_h1_client_said_all(const struct hf_h1_client *c);
 
 void hf_h1_client_await_progress(struct hf_h1_client *c);
 void hf_h1_client_tunnel(struct hf_h1_client *c); /* what comes now are a tunnel's bytes */

@@ -4,6 +4,11 @@
 #include "gateway/h1_client.h"
 #include "gateway/worker.h"
 
+enum {
+    COPIED_MOST = 2048,
+    END_MOST = 2 * HF_H1_TRAILER_BYTES, /* what may follow the last slice */
+};
+
 static void out_reset(struct hf_output *out)
 {
     out->n = 0;
@@ -155,6 +160,20 @@ static void put_interim(struct hf_client *base, const struct hf_h1_head *head)
     flush(base);
 }
 
+/* A small slice is copied behind what was rendered: one piece costs the kernel less than two. */
+static void put_data(struct hf_worker *w, struct hf_str data)
+{
+    struct hf_h1_out *o = &w->out.text;
+    char *from = o->p;
+
+    if (data.n <= COPIED_MOST && o->end - from >= COPIED_MOST + END_MOST) {
+        hf_h1_put(o, data);
+        rendered(w, from);
+    } else {
+        piece(w, data);
+    }
+}
+
 static void put_body(struct hf_client *base, struct hf_str data)
 {
     struct hf_worker *w = base->worker;
@@ -166,12 +185,12 @@ static void put_body(struct hf_client *base, struct hf_str data)
         from = out->text.p;
     }
     if (!hf_h1_client_of(base)->chunked) {
-        piece(w, data);
+        put_data(w, data);
         return;
     }
     hf_h1_put_chunk(&out->text, data.n);
     rendered(w, from);
-    piece(w, data);
+    put_data(w, data);
     from = out->text.p;
     HF_H1_PUT(&out->text, "\r\n");
     rendered(w, from);
@@ -184,6 +203,7 @@ static void put_end(struct hf_client *base, const struct hf_h1_trailers *trailer
     char *from;
 
     c->shut = c->body_kind == HF_H1_BODY_TUNNEL;
+    c->wire.ending = !base->keep_alive && hf_h1_client_said_all(c);
     if (!c->chunked)
         return;
     c->chunked = false;

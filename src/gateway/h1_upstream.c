@@ -109,7 +109,7 @@ static void close_now(struct hf_upstream *base)
     if (!base->exchange)
         base->target->n_idle--;
     base->exchange = NULL;
-    hf_loop_unwatch(w->loop, &u->watch);
+    hf_loop_forget(w->loop, &u->watch);
     close(u->watch.fd);
     hf_timer_stop(&u->timer);
     hf_task_drop(&u->go_on);

@@ -62,10 +62,11 @@ static int send_as_is(struct hf_wire *wire, struct hf_worker *w, const struct io
 
     if (!hf_wire_backlogged(wire)) {
         struct msghdr m = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = n};
+        int flags = MSG_NOSIGNAL | (wire->ending ? MSG_MORE : 0);
         ssize_t rc;
         do
-            rc = n == 1 ? send(wire->fd, pieces[0].iov_base, bytes, MSG_NOSIGNAL)
-                        : sendmsg(wire->fd, &m, MSG_NOSIGNAL);
+            rc = n == 1 ? send(wire->fd, pieces[0].iov_base, bytes, flags)
+                        : sendmsg(wire->fd, &m, flags);
         while (rc < 0 && errno == EINTR);
         if (rc < 0 && errno != EAGAIN)
             return HF_EIO;

@@ -28,6 +28,7 @@ struct hf_wire {
     bool dry;             /* the last recv() took all that there was */
     bool eof;             /* the client has sent its last */
     bool shut;            /* it was told that nothing more is sent to it */
+    bool ending;          /* what is sent next is the last: one packet with the connection's end */
 };
 
 /* A worker's buffers for TLS; all empty between two calls. */

@@ -223,11 +223,16 @@ void hf_loop_rewatch(struct hf_loop *loop, struct hf_watch *w, uint32_t events)
     (void)rc;
 }
 
-void hf_loop_unwatch(struct hf_loop *loop, struct hf_watch *w)
+void hf_loop_forget(struct hf_loop *loop, const struct hf_watch *w)
 {
-    epoll_ctl(loop->epfd, EPOLL_CTL_DEL, w->fd, NULL);
     for (int i = loop->at + 1; i < loop->ready; i++) {
         if (loop->events[i].data.ptr == w)
             loop->events[i].data.ptr = NULL;
     }
+}
+
+void hf_loop_unwatch(struct hf_loop *loop, struct hf_watch *w)
+{
+    epoll_ctl(loop->epfd, EPOLL_CTL_DEL, w->fd, NULL);
+    hf_loop_forget(loop, w);
 }

@@ -47,6 +47,10 @@ void hf_loop_rewatch(struct hf_loop *loop, struct hf_watch *w, uint32_t events);
 /* Forgets w, events of the present turn included. The descriptor stays open. */
 void hf_loop_unwatch(struct hf_loop *loop, struct hf_watch *w);
 
+/* The same, for a descriptor that is closed next: that takes it out of epoll(7) without a call of
+ * its own, if nobody else has a copy of it. */
+void hf_loop_forget(struct hf_loop *loop, const struct hf_watch *w);
+
 void hf_timer_init(struct hf_timer *t, void (*on_fire)(struct hf_timer *));
 
 /* Moving a deadline further away costs one store; so a timeout that is renewed with every request

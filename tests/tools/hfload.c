@@ -54,6 +54,7 @@ static struct {
     struct sockaddr_in address;
     const char *host, *tag;
     unsigned connections, streams, post_share;
+    bool fresh; /* a connection for each request */
     double rate;
     uint64_t seconds, requests, limit_us;
     struct target targets[WINDOW_TARGETS];
@@ -165,7 +166,8 @@ static void compose(struct connection *c)
     if (t->kind == POST)
         len += snprintf(c->request + len, sizeof(c->request) - (size_t)len,
                         "content-type: application/json\r\ncontent-length: %d\r\n", body_len);
-    len += snprintf(c->request + len, sizeof(c->request) - (size_t)len, "\r\n%s", body);
+    len += snprintf(c->request + len, sizeof(c->request) - (size_t)len, "%s\r\n%s",
+                    option.fresh ? "connection: close\r\n" : "", body);
     c->len = (size_t)len;
     c->sent = 0;
     response_begin(&c->response, shop_checksum(method, path, body, (size_t)body_len),
@@ -474,7 +476,7 @@ static void usage(const char *why)
         "usage: hfload --address IP:PORT [--host NAME] [--connections N] [--get TARGET]...\n"
         "              [--post TARGET]... [--post-share PERCENT] [--stream TARGET --streams N]\n"
         "              [--rate PER-SECOND] [--seconds N] [--requests N] [--limit-ms N]"
-        " [--tag TEXT]\n"
+        " [--tag TEXT] [--fresh]\n"
         "TARGET is a path in which {id} is replaced; a stream's has chunks=N in its query.\n",
         why);
     exit(2);
@@ -551,6 +553,9 @@ static void set_option(int which)
     case 't':
         option.tag = optarg;
         break;
+    case 'F':
+        option.fresh = true;
+        break;
     case 'G':
         add_target(GET, optarg);
         break;
@@ -567,14 +572,21 @@ static void set_option(int which)
 
 static void read_options(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"address", required_argument, NULL, 'a'},     {"host", required_argument, NULL, 'h'},
-        {"connections", required_argument, NULL, 'c'}, {"streams", required_argument, NULL, 'S'},
-        {"post-share", required_argument, NULL, 'P'},  {"rate", required_argument, NULL, 'r'},
-        {"seconds", required_argument, NULL, 's'},     {"requests", required_argument, NULL, 'n'},
-        {"limit-ms", required_argument, NULL, 'l'},    {"tag", required_argument, NULL, 't'},
-        {"get", required_argument, NULL, 'G'},         {"post", required_argument, NULL, 'O'},
-        {"stream", required_argument, NULL, 'M'},      {0}};
+    static const struct option options[] = {{"address", required_argument, NULL, 'a'},
+                                            {"host", required_argument, NULL, 'h'},
+                                            {"connections", required_argument, NULL, 'c'},
+                                            {"streams", required_argument, NULL, 'S'},
+                                            {"post-share", required_argument, NULL, 'P'},
+                                            {"rate", required_argument, NULL, 'r'},
+                                            {"seconds", required_argument, NULL, 's'},
+                                            {"requests", required_argument, NULL, 'n'},
+                                            {"limit-ms", required_argument, NULL, 'l'},
+                                            {"tag", required_argument, NULL, 't'},
+                                            {"get", required_argument, NULL, 'G'},
+                                            {"post", required_argument, NULL, 'O'},
+                                            {"stream", required_argument, NULL, 'M'},
+                                            {"fresh", no_argument, NULL, 'F'},
+                                            {0}};
     static char tag[32];
     int which;
 

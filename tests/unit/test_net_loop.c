@@ -71,11 +71,36 @@ static void unwatch_forgets_events_of_this_turn(void **state)
     close(watches[1].fd);
 }
 
+static void on_event_forget(struct hf_watch *w, uint32_t events)
+{
+    (void)w;
+    assert_true(events & EPOLLIN);
+    fired++;
+    for (int i = 0; i < 2; i++) {
+        hf_loop_forget(loop, &watches[i]);
+        close(watches[i].fd);
+    }
+}
+
+static void forget_and_close_end_events(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        watches[i] = (struct hf_watch){.fd = eventfd(1, EFD_CLOEXEC), .on_event = on_event_forget};
+        assert_int_equal(hf_loop_watch(loop, &watches[i], EPOLLIN), 0);
+    }
+    fired = 0;
+    assert_int_equal(hf_loop_turn(loop, hf_seconds(5)), 2);
+    assert_int_equal(fired, 1);
+    assert_int_equal(hf_loop_turn(loop, (struct hf_duration){0}), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timers_fire_once_and_not_early),
         cmocka_unit_test(unwatch_forgets_events_of_this_turn),
+        cmocka_unit_test(forget_and_close_end_events),
     };
     int rc;
 
