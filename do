@@ -10,8 +10,8 @@ readonly SUITES=(unit system fuzz model)
 readonly LATER_SUITES=(sim overload release continuity kubernetes nodes)
 
 readonly BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkgconf python3
-    libc-ares-dev libjansson-dev libnghttp2-dev libsqlite3-dev libssl-dev libxxhash-dev
-    libyaml-dev)
+    libc-ares-dev libcap-dev libjansson-dev libnghttp2-dev libseccomp-dev libsqlite3-dev libssl-dev
+    libxxhash-dev libyaml-dev)
 readonly UNIT_PACKAGES=(libcmocka-dev)
 readonly SYSTEM_PACKAGES=(curl nghttp2-client python3-h2 python3-pytest python3-yaml strace)
 readonly FUZZ_PACKAGES=(clang libclang-rt-dev)

@@ -6,6 +6,16 @@
 
 #include "base/log.h"
 #include "gateway/gateway.h"
+#include "gateway/sandbox.h"
+
+#ifdef HF_SANITIZED
+/* Looking for leaks at the end needs to trace the process, which the sandbox does not allow. */
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void)
+{
+    return 1;
+}
+#endif
 
 static int gateway_role(void)
 {
@@ -26,12 +36,32 @@ static int build_role(void)
     return write(HF_HANDOVER_FD, hf_build, sizeof(hf_build)) == sizeof(hf_build) ? 0 : 3;
 }
 
+/* Finds out whether the gateway could go into its sandbox here, and says why not. */
+static int sandbox_role(void)
+{
+    struct hf_sandbox_setup setup;
+    struct hf_error e = {0};
+
+    if (pread(HF_HANDOVER_FD, &setup, sizeof(setup), 0) != sizeof(setup))
+        return 3;
+    if (hf_sandbox_drop(&setup, &e) || hf_sandbox_close(&e)) {
+        fprintf(stderr,
+                "holdfast: the gateway's sandbox does not work here: %s; "
+                "`gateway.sandbox: off` starts it without\n",
+                e.text);
+        return 1;
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 1 && strcmp(argv[0], HF_ROLE_NAME_GATEWAY) == 0)
         return gateway_role();
     if (argc == 1 && strcmp(argv[0], HF_ROLE_NAME_BUILD) == 0)
         return build_role();
+    if (argc == 1 && strcmp(argv[0], HF_ROLE_NAME_SANDBOX) == 0)
+        return sandbox_role();
     fprintf(stderr, "holdfast-gateway %s is a part of holdfast; `holdfast run` starts it\n",
             hf_build);
     return 2;

@@ -37,10 +37,15 @@ int hf_setup_check(const struct hf_setup *s, struct hf_error *e)
 
 void hf_handover_each_fd(const struct hf_handover *h, void (*each)(int fd))
 {
-    const int single[] = {h->keeper_fd,     h->tls_fd,
-                          h->access_log_fd, h->board.plan,
-                          h->board.slots,   h->board.plan_read_only,
-                          h->board.bell,    h->board.slots_read_only};
+    const int single[] = {h->keeper_fd,
+                          h->tls_fd,
+                          h->access_log_fd,
+                          h->last_plan_fd,
+                          h->board.plan,
+                          h->board.slots,
+                          h->board.bell,
+                          h->board.plan_read_only,
+                          h->board.slots_read_only};
 
     for (size_t i = 0; i < HF_COUNT(single); i++) {
         if (single[i] >= 0)

@@ -14,7 +14,8 @@
 #define HF_ROLE_NAME_SETUP "holdfast: setup"
 #define HF_ROLE_NAME_CONTROLLER "holdfast: controller"
 #define HF_ROLE_NAME_GATEWAY "holdfast: gateway"
-#define HF_ROLE_NAME_BUILD "holdfast: build" /* writes its hf_build to HF_HANDOVER_FD */
+#define HF_ROLE_NAME_BUILD "holdfast: build"     /* writes its hf_build to HF_HANDOVER_FD */
+#define HF_ROLE_NAME_SANDBOX "holdfast: sandbox" /* tries a struct hf_sandbox_setup from there */
 
 enum {
     HF_HANDOVER_FD = 3,
@@ -28,10 +29,20 @@ enum {
  * work together are of one build. */
 extern const char hf_build[HF_BUILD_SIZE];
 
+/* In the state folder: the plan published last, for a gateway that starts without a controller. */
+#define HF_LAST_PLAN "plan"
+
 /* In the state folder: the text of the configuration in force, for the next controller. */
 #define HF_ACCEPTED "accepted.yaml"
 
 #define HF_SETUP_MAGIC UINT64_C(0x70757465536648) /* "HfSetup" */
+
+/* What the gateway gives up before it reads a client's first byte (gateway/sandbox.h). */
+struct hf_sandbox_setup {
+    uint32_t off;         /* 1: nothing */
+    uint32_t change_user; /* 1: holdfast runs as root, the gateway becomes uid and gid */
+    uint32_t uid, gid;
+};
 
 /* What the keeper must know of the configuration. A child of its own, which may parse, makes it
  * and writes it to HF_HANDOVER_FD. */
@@ -49,6 +60,7 @@ struct hf_setup {
     char access_log[HF_PATH_SIZE]; /* absolute; "" off */
     uint32_t stop_ms;              /* how long a stop may take before the keeper insists */
     uint32_t keep_instances;       /* 1: a stop leaves the instances running */
+    struct hf_sandbox_setup sandbox;
 };
 
 enum hf_role { HF_ROLE_CONTROLLER, HF_ROLE_GATEWAY };
@@ -63,6 +75,7 @@ struct hf_handover {
     int32_t keeper_fd;     /* SOCK_SEQPACKET to the keeper; a gateway's is its own */
     int32_t tls_fd;        /* the bundle (net/tls_bundle.h) in force; -1: none */
     int32_t access_log_fd; /* gateway: O_APPEND; -1: off */
+    int32_t last_plan_fd;  /* gateway: STATE/plan as it was at the start; -1: there was none */
     int32_t listener_fd[HF_LISTENERS_MAX]; /* gateway: listening sockets, setup.n_listeners */
     struct hf_board_fds board;
     struct hf_setup setup;

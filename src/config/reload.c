@@ -33,6 +33,8 @@ int hf_config_diff_reload(const struct hf_config *old, const struct hf_config *n
         {"gateway.listen", same_listeners(&old->gateway, &next->gateway)},
         {"gateway.workers", old->gateway.workers == next->gateway.workers},
         {"gateway.access_log", same_text(old->gateway.access_log, next->gateway.access_log)},
+        {"gateway.user", same_text(old->gateway.user, next->gateway.user)},
+        {"gateway.sandbox", old->gateway.sandbox == next->gateway.sandbox},
         {"board.services", old->board.services == next->board.services},
         {"board.endpoints", old->board.endpoints == next->board.endpoints},
         {"board.routes", old->board.routes == next->board.routes},

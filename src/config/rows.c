@@ -6,6 +6,7 @@
 #include "board/handover.h"
 #include "config/custom.h"
 #include "config/schema.h"
+#include "config/user.h"
 #include "config/values.h"
 
 #define FIELD(type, field) .offset = offsetof(type, field)
@@ -89,6 +90,9 @@ static const struct hf_row limits_rows[] = {
 static const struct hf_section limits_section = {
     .title = "gateway.limits", .doc = "What a client may send.", ROWS(limits_rows)};
 
+static const char *const switches[] = {
+    [HF_SANDBOX_ON] = "on", [HF_SANDBOX_OFF] = "off", [HF_SANDBOX_OFF + 1] = NULL};
+
 #define GATEWAY(field) FIELD(struct hf_config_gateway, field)
 static const struct hf_row gateway_timeout_rows[] = {
     {"header", HF_ROW_DURATION, GATEWAY(timeout.header), WITHIN(100, 10 * MINUTE),
@@ -150,6 +154,15 @@ static const struct hf_row gateway_rows[] = {
      .doc = "How long a stopping gateway still accepts while it says that it is not ready."},
     {"drain", HF_ROW_DURATION, GATEWAY(drain), WITHIN(0, HOUR), .fallback = "30s",
      .doc = "How long a stopping gateway waits for the requests in flight."},
+    {"user", HF_ROW_TEXT, GATEWAY(user), WITHIN(1, 32), .check = hf_gateway_user_check,
+     .restart = true, .fallback_doc = "nobody",
+     .expected = "a user of this machine, by name or number, who is not root",
+     .doc = "Who the gateway is, where holdfast is started as root."},
+    {"sandbox", HF_ROW_CHOICE, GATEWAY(sandbox), .choices = switches, .fallback = "on",
+     .restart = true,
+     .doc =
+         "off: the gateway keeps the rights that it was started with, and `user` does not count; "
+         "for debuggers."},
 };
 static const struct hf_section gateway_section = {
     .title = "gateway", .doc = "What faces the users.", ROWS(gateway_rows)};

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/user.h"
+
 static int put_path(const char *key, const char *path, char ret[HF_PATH_SIZE], struct hf_error *e)
 {
     if (strlen(path) >= HF_PATH_SIZE)
@@ -37,6 +39,26 @@ uint32_t hf_setup_stop_ms(const struct hf_config *c)
                       instances + 5000);
 }
 
+/* Only root can make the gateway another user; without a wish it becomes nobody then. */
+static int sandbox_from_config(const struct hf_config_gateway *g, struct hf_sandbox_setup *ret,
+                               struct hf_error *e)
+{
+    struct hf_sandbox_setup s = {.off = g->sandbox == HF_SANDBOX_OFF};
+    uint32_t own = geteuid();
+    int rc = hf_gateway_user_find(g->user, &s.uid, &s.gid, e);
+
+    if (rc)
+        return hf_error_prefix(e, "gateway.user");
+    if (own != 0 && g->user && !s.off && s.uid != own)
+        return hf_error_set(e, HF_EREFUSED,
+                            "gateway.user is \"%s\", and holdfast does not run as root; expected "
+                            "root, or the user who starts it (number %u), or no gateway.user",
+                            g->user, own);
+    s.change_user = own == 0 && !s.off;
+    *ret = s;
+    return 0;
+}
+
 int hf_setup_from_config(const struct hf_config *c, struct hf_setup *ret, struct hf_error *e)
 {
     struct hf_setup s = {
@@ -55,7 +77,8 @@ int hf_setup_from_config(const struct hf_config *c, struct hf_setup *ret, struct
 
     for (uint32_t i = 0; i < s.n_listeners; i++)
         s.listeners[i] = c->gateway.listen[i].address;
-    if ((code = put_path("state", c->state, s.state, e)) ||
+    if ((code = sandbox_from_config(&c->gateway, &s.sandbox, e)) ||
+        (code = put_path("state", c->state, s.state, e)) ||
         (code = put_path("the configuration", c->file, s.config, e)) ||
         (c->gateway.access_log &&
          (code = put_path("gateway.access_log", c->gateway.access_log, s.access_log, e))))

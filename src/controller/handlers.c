@@ -13,6 +13,7 @@
 
 static json_t *gateways_json(const struct hf_controller *c)
 {
+    bool sandbox = !c->handover->setup.sandbox.off;
     json_t *list = json_array();
 
     for (uint32_t slot = 0; slot < HF_BOARD_SLOTS; slot++) {
@@ -28,10 +29,10 @@ static json_t *gateways_json(const struct hf_controller *c)
             generation = g < generation ? g : generation;
             connections += hf_count_get(&worker->connections);
         }
-        json_array_append_new(list,
-                              json_pack("{s:i, s:i, s:I, s:I}", "pid", (int)atomic_load(&s->pid),
-                                        "slot", (int)slot, "generation", (json_int_t)generation,
-                                        "connections", (json_int_t)connections));
+        json_array_append_new(list, json_pack("{s:i, s:i, s:I, s:I, s:b}", "pid",
+                                              (int)atomic_load(&s->pid), "slot", (int)slot,
+                                              "generation", (json_int_t)generation, "connections",
+                                              (json_int_t)connections, "sandbox", sandbox));
     }
     return list;
 }

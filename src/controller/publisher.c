@@ -394,7 +394,7 @@ static void write_plan(void *ctx_take)
     struct hf_publisher *p = w->p;
     char path[HF_PATH_SIZE + 16];
 
-    snprintf(path, sizeof(path), "%s/plan", p->state);
+    snprintf(path, sizeof(path), "%s/" HF_LAST_PLAN, p->state);
     if (hf_file_replace(path, w->bytes, w->size)) {
         if (!p->disk_failing)
             hf_err("cannot write %s, a cold start would use an older plan: %s", path,

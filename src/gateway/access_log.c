@@ -36,6 +36,7 @@ struct hf_access_log {
     _Atomic bool stop;
     bool failing;
     pthread_t thread;
+    pthread_barrier_t begun; /* the thread needs no further system call to be one */
     struct hf_access_log_ring *rings;
 };
 
@@ -79,6 +80,7 @@ static void *run(void *arg)
     struct pollfd p = {.fd = log->bell, .events = POLLIN};
     uint64_t count;
 
+    pthread_barrier_wait(&log->begun);
     while (!atomic_load(&log->stop)) {
         if (poll(&p, 1, PERIOD_MS) > 0 && read(log->bell, &count, sizeof(count)) < 0)
             hf_err("access log: cannot read the bell: %s", strerror(errno));
@@ -108,8 +110,10 @@ int hf_access_log_start(int fd, uint32_t workers, struct hf_access_log **ret, st
     for (uint32_t w = 0; w < workers; w++) {
         log->rings[w] = (struct hf_access_log_ring){.bell = log->bell, .data = hf_alloc(RING)};
     }
+    pthread_barrier_init(&log->begun, NULL, 2);
     if (pthread_create(&log->thread, NULL, run, log))
         return hf_error_set(e, HF_EIO, "cannot start the access log's thread");
+    pthread_barrier_wait(&log->begun);
     *ret = log;
     return 0;
 }
@@ -126,6 +130,7 @@ struct hf_access_log *hf_access_log_stop(struct hf_access_log *log)
     pthread_join(log->thread, NULL);
     for (uint32_t w = 0; w < log->workers; w++)
         hf_free(log->rings[w].data);
+    pthread_barrier_destroy(&log->begun);
     free(log->rings);
     close(log->bell);
     close(log->fd);

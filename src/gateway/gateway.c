@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/keyring.h"
+#include "gateway/sandbox.h"
 #include "gateway/worker.h"
 #include "net/pass.h"
 #include "net/socket.h"
@@ -25,12 +26,17 @@ enum { COLD_MS = 3000 /* without a published plan for so long, the last one on d
 static struct hf_gateway gateway;
 static struct hf_worker *workers[HF_BOARD_WORKERS_MAX];
 
-/* The plan of an earlier run: what is a process of another boot is not there any more. */
-static void drop_processes_of_other_boots(struct hf_plan *plan)
-{
-    uint8_t boot[16];
+/* For a cold start; there is nothing to open any more then. */
+struct last_plan {
+    int fd;
+    bool boot_known;
+    uint8_t boot[16]; /* of the machine, now */
+};
 
-    if (hf_boot_id(boot) == 0 && memcmp(boot, plan->boot_id, sizeof(boot)) == 0)
+/* The plan of an earlier run: what is a process of another boot is not there any more. */
+static void drop_processes_of_other_boots(struct hf_plan *plan, const uint8_t *boot)
+{
+    if (boot && memcmp(boot, plan->boot_id, sizeof(plan->boot_id)) == 0)
         return;
     struct hf_plan_endpoint *ep =
         (struct hf_plan_endpoint *)(void *)((char *)plan + plan->endpoints_at);
@@ -42,25 +48,24 @@ static void drop_processes_of_other_boots(struct hf_plan *plan)
 }
 
 /* Neither controller nor store have given a plan: serve by the last one, and say so. */
-static void start_cold(const char *state)
+static void start_cold(const struct last_plan *last)
 {
     size_t most = hf_plan_capacity(hf_board_capacity(gateway.board));
     HF_AUTOFREE char *image = hf_alloc(most);
-    char path[HF_PATH_SIZE + 8];
-    HF_AUTOCLOSE int fd = -1;
     struct hf_error e;
     ssize_t n;
 
-    snprintf(path, sizeof(path), "%s/plan", state);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (last->fd < 0)
         return;
-    n = read(fd, image, most);
-    if (n <= 0 || hf_plan_validate(image, (size_t)n, hf_board_capacity(gateway.board), &e)) {
-        hf_warn("cannot use the last plan %s: %s", path, n <= 0 ? strerror(errno) : e.text);
+    n = pread(last->fd, image, most, 0);
+    if (n < 0)
+        hf_error_errno(&e, HF_EIO, "cannot read it");
+    if (n < 0 || hf_plan_validate(image, (size_t)n, hf_board_capacity(gateway.board), &e)) {
+        hf_warn("cannot use the last plan: %s", e.text);
         return;
     }
-    drop_processes_of_other_boots((struct hf_plan *)(void *)image);
+    drop_processes_of_other_boots((struct hf_plan *)(void *)image,
+                                  last->boot_known ? last->boot : NULL);
     if (hf_snapshots_load(gateway.snapshots, image, (size_t)n, &e) == 0) {
         hf_warn("no controller has published a plan; serving by the last one, %lld s old",
                 (long long)((hf_wall_now().ns - ((struct hf_plan *)(void *)image)->made_wall_ns) /
@@ -104,14 +109,39 @@ static int prepare(const struct hf_handover *h, struct hf_error *e)
     return hf_access_log_start(h->access_log_fd, h->setup.capacity.workers, &gateway.log, e);
 }
 
+/* They wait at the gate, and have made the calls that begin a thread then. */
 static int start_workers(uint32_t n, struct hf_error *e)
 {
+    pthread_barrier_init(&gateway.gate, NULL, n + 1);
     for (uint32_t i = 0; i < n; i++) {
         int rc = hf_worker_start(&gateway, i, &workers[i], e);
         if (rc)
             return rc;
     }
+    pthread_barrier_wait(&gateway.gate);
     return 0;
+}
+
+/* Everything that needs to be opened or started is, in a sandbox, before it is closed. */
+static int start(const struct hf_handover *h, struct hf_error *e)
+{
+    const struct hf_sandbox_setup *sandbox = &h->setup.sandbox;
+    uint32_t n = h->setup.capacity.workers;
+    int rc = sandbox->off ? 0 : hf_sandbox_drop(sandbox, e);
+
+    if (!rc)
+        rc = prepare(h, e);
+    if (!rc)
+        rc = start_workers(n, e);
+    if (!rc && sandbox->off)
+        hf_warn("gateway.sandbox is off: the process that faces the network keeps its rights");
+    if (!rc && !sandbox->off) {
+        hf_sandbox_settle(n);
+        rc = hf_sandbox_close(e);
+    }
+    if (!rc)
+        pthread_barrier_wait(&gateway.gate);
+    return rc;
 }
 
 /* New certificates. Returns false when the keeper is gone. */
@@ -130,7 +160,7 @@ static bool hear_keeper(int fd)
 }
 
 /* Waits for SIGTERM, looking after the cold start once, and hearing the keeper. */
-static int wait_for_stop(int signals, int keeper, const char *state)
+static int wait_for_stop(int signals, int keeper, const struct last_plan *last)
 {
     struct pollfd p[] = {{.fd = signals, .events = POLLIN}, {.fd = keeper, .events = POLLIN}};
     struct signalfd_siginfo info;
@@ -139,7 +169,7 @@ static int wait_for_stop(int signals, int keeper, const char *state)
     for (;;) {
         int n = poll(p, HF_COUNT(p), timeout);
         if (n == 0 && hf_board_generation(gateway.board) == 0)
-            start_cold(state);
+            start_cold(last);
         timeout = -1;
         if (n > 0 && p[1].revents && !hear_keeper(keeper))
             p[1].fd = -1;
@@ -162,6 +192,7 @@ static void leave(uint32_t n)
 
 int hf_gateway_main(const struct hf_handover *h)
 {
+    struct last_plan last = {.fd = h->last_plan_fd};
     struct hf_error e;
     sigset_t set;
     int signals;
@@ -178,13 +209,14 @@ int hf_gateway_main(const struct hf_handover *h)
     sigdelset(&set, SIGINT); /* the keeper hears the terminal, and decides */
     signals = signalfd(-1, &set, SFD_CLOEXEC);
     raise_descriptor_limit();
-    if (signals < 0 || prepare(h, &e) || start_workers(h->setup.capacity.workers, &e)) {
+    last.boot_known = hf_boot_id(last.boot) == 0;
+    if (signals < 0 || start(h, &e)) {
         hf_err("cannot start: %s", e.text);
         return 1;
     }
     atomic_store(&gateway.live.live->phase, HF_LIVE_SERVING);
     hf_info("started slot=%u workers=%u", h->slot, h->setup.capacity.workers);
-    wait_for_stop(signals, h->keeper_fd, h->setup.state);
+    wait_for_stop(signals, h->keeper_fd, &last);
     hf_info("leaving: requests under way are finished");
     leave(h->setup.capacity.workers);
     return 0;

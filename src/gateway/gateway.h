@@ -2,6 +2,8 @@
  * releases and the ledger. It parses hostile input and has no credential. It serves its last valid
  * plan for as long as it takes, whoever else is dead. */
 #pragma once
+#include <pthread.h>
+
 #include "board/handover.h"
 
 /* The process. Returns its exit status: 0 after an orderly stop (SIGTERM). */
@@ -17,5 +19,6 @@ struct hf_gateway {
     uint32_t n_listeners;
     int listener[HF_LISTENERS_MAX];
     struct hf_addr listener_address[HF_LISTENERS_MAX]; /* as configured */
-    int stop; /* eventfd, never read: written once when the gateway shall leave */
+    pthread_barrier_t gate; /* passed twice: all threads have begun; the sandbox is closed */
+    int stop;               /* eventfd, never read: written once when the gateway shall leave */
 };

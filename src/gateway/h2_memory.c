@@ -43,10 +43,11 @@ static void *get(size_t size, void *user)
 static void put(void *at, void *user)
 {
     struct hf_h2_memory *m = user;
-    struct piece *p = at;
+    struct piece *p;
 
-    if (!p--)
+    if (!at)
         return;
+    p = (struct piece *)at - 1;
     if (p->class == LARGE)
         free(p);
     else

@@ -281,6 +281,8 @@ static void *run(void *arg)
 {
     struct hf_worker *w = arg;
 
+    pthread_barrier_wait(&w->gateway->gate);
+    pthread_barrier_wait(&w->gateway->gate);
     top_of_turn(w);
     while (!may_leave(w)) {
         hf_loop_turn(w->loop, hf_tasks_wait(&w->tasks) ? hf_seconds(0) : hf_seconds(1));

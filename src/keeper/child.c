@@ -86,12 +86,14 @@ pid_t hf_child_start(int program, const struct hf_handover *h, struct hf_error *
     return pid;
 }
 
-/* A role that ends by itself, and what it writes to HF_HANDOVER_FD. */
+/* A role that ends by itself: what it finds in HF_HANDOVER_FD, what it writes there. */
 struct errand {
     int program;
     const char *const *argv;
+    const void *input;
+    size_t input_size;
     void *result;
-    size_t size; /* exactly so much is expected */
+    size_t result_size; /* exactly so much is expected */
 };
 
 static int wait_for(const struct errand *r, pid_t pid, int fd, struct hf_error *e)
@@ -107,23 +109,26 @@ static int wait_for(const struct errand *r, pid_t pid, int fd, struct hf_error *
     if (status != 0)
         return hf_error_set(e, WIFEXITED(status) && WEXITSTATUS(status) == 1 ? HF_EREFUSED : HF_EIO,
                             "\"%s\" ended with %s", role, hf_child_status(status, text));
-    if (pread(fd, r->result, r->size, 0) != (ssize_t)r->size)
+    if (pread(fd, r->result, r->result_size, 0) != (ssize_t)r->result_size)
         return hf_error_set(e, HF_ECORRUPT, "\"%s\" wrote no result", role);
     return 0;
 }
 
 static int run_errand(const struct errand *r, struct hf_error *e)
 {
-    int fd = memfd_create("holdfast-result", MFD_CLOEXEC), rc;
+    int fd = memfd_create("holdfast-errand", MFD_CLOEXEC), rc;
     pid_t pid;
 
-    if (fd < 0)
-        return hf_error_errno(e, HF_EIO, "cannot make the file for a result");
-    pid = fork();
-    if (pid == 0)
-        become(r->program, r->argv, fd);
-    rc = pid < 0 ? hf_error_errno(e, HF_EIO, "cannot fork") : wait_for(r, pid, fd, e);
-    close(fd);
+    if (fd < 0 || pwrite(fd, r->input, r->input_size, 0) != (ssize_t)r->input_size) {
+        rc = hf_error_errno(e, HF_EIO, "cannot make the file for \"%s\"", r->argv[0]);
+    } else {
+        pid = fork();
+        if (pid == 0)
+            become(r->program, r->argv, fd);
+        rc = pid < 0 ? hf_error_errno(e, HF_EIO, "cannot fork") : wait_for(r, pid, fd, e);
+    }
+    if (fd >= 0)
+        close(fd);
     return rc;
 }
 
@@ -131,7 +136,8 @@ int hf_child_setup(int program, const char *config, struct hf_setup *ret, struct
 {
     const char *const argv[] = {HF_ROLE_NAME_SETUP, config, NULL};
     struct hf_setup setup;
-    int rc = run_errand(&(struct errand){program, argv, &setup, sizeof(setup)}, e);
+    int rc = run_errand(
+        &(struct errand){program, argv, .result = &setup, .result_size = sizeof(setup)}, e);
 
     if (rc == HF_EREFUSED)
         return hf_error_set(e, rc, "%s", "");
@@ -146,13 +152,22 @@ int hf_child_build(int program, char ret[HF_BUILD_SIZE], struct hf_error *e)
 {
     static const char *const argv[] = {HF_ROLE_NAME_BUILD, NULL};
     char build[HF_BUILD_SIZE];
-    int rc = run_errand(&(struct errand){program, argv, build, sizeof(build)}, e);
+    int rc = run_errand(
+        &(struct errand){program, argv, .result = build, .result_size = sizeof(build)}, e);
 
     if (!rc && !memchr(build, 0, sizeof(build)))
         rc = hf_error_set(e, HF_ECORRUPT, "what it wrote is no build");
     if (!rc)
         memcpy(ret, build, sizeof(build));
     return rc;
+}
+
+int hf_child_sandbox(int program, const struct hf_sandbox_setup *s, struct hf_error *e)
+{
+    static const char *const argv[] = {HF_ROLE_NAME_SANDBOX, NULL};
+    int rc = run_errand(&(struct errand){program, argv, s, sizeof(*s)}, e);
+
+    return rc == HF_EREFUSED ? hf_error_set(e, rc, "%s", "") : rc;
 }
 
 const char *hf_child_status(int status, char buf[HF_CHILD_STATUS_TEXT])

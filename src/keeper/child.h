@@ -15,6 +15,10 @@ HF_MUST_CHECK pid_t hf_child_start(int program, const struct hf_handover *h, str
 HF_MUST_CHECK int hf_child_setup(int program, const char *config, struct hf_setup *ret,
                                  struct hf_error *e);
 
+/* Has the gateway's executable try whether its sandbox works here. HF_EREFUSED as above. */
+HF_MUST_CHECK int hf_child_sandbox(int program, const struct hf_sandbox_setup *s,
+                                   struct hf_error *e);
+
 /* Asks an executable of which build it is. */
 HF_MUST_CHECK int hf_child_build(int program, char ret[HF_BUILD_SIZE], struct hf_error *e);
 

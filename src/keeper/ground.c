@@ -89,6 +89,14 @@ static int open_access_log(struct hf_ground *g, struct hf_error *e)
                : 0;
 }
 
+int hf_ground_last_plan(const struct hf_ground *g)
+{
+    char path[HF_PATH_SIZE + sizeof("/" HF_LAST_PLAN)];
+
+    snprintf(path, sizeof(path), "%s/" HF_LAST_PLAN, g->setup.state);
+    return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
 int hf_ground_open(const struct hf_setup *setup, struct hf_ground *ret, struct hf_error *e)
 {
     struct hf_ground g = {.setup = *setup, .access_log_fd = -1, .lock = {.fd = -1}};

@@ -16,4 +16,8 @@ struct hf_ground {
 /* From a checked setup. Fails with a text for the operator; nothing stays open then. */
 HF_MUST_CHECK int hf_ground_open(const struct hf_setup *setup, struct hf_ground *ret,
                                  struct hf_error *e);
+
+/* The last plan on disk, for a gateway, which opens nothing itself. -1: there is none. */
+int hf_ground_last_plan(const struct hf_ground *g);
+
 void hf_ground_close(struct hf_ground *g);

@@ -93,6 +93,7 @@ static struct hf_handover handover_for(const struct keeper *k, enum hf_role role
         .keeper_fd = keeper_fd,
         .tls_fd = k->tls_fd,
         .access_log_fd = -1,
+        .last_plan_fd = -1,
         .setup = k->ground.setup,
     };
 
@@ -133,8 +134,11 @@ static pid_t fork_gateway(struct keeper *k, struct hf_error *e)
     if (rc)
         return rc;
     h = handover_for(k, HF_ROLE_GATEWAY, fd);
+    h.last_plan_fd = hf_ground_last_plan(&k->ground);
     pid = hf_child_start(k->programs.gateway, &h, e);
     close(fd);
+    if (h.last_plan_fd >= 0)
+        close(h.last_plan_fd);
     if (pid < 0)
         hf_courier_done(&k->courier);
     return pid;
@@ -297,6 +301,10 @@ static void gateway_ended(struct keeper *k, int status)
 {
     pid_t pid = k->gateway.pid;
 
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+        hf_err("the gateway made a system call that its sandbox forbids; its last line says which "
+               "pid=%d",
+               pid);
     hf_board_release(k->ground.board, k->slot);
     hf_courier_done(&k->courier);
     tell(k, HF_KEEPER_GATEWAY_ENDED, k->slot, pid, status);
@@ -506,6 +514,8 @@ static int open_keeper(struct keeper *k, const char *config, bool keep_instances
         rc = hf_programs_open(hf_build, &k->programs, e);
     if (!rc)
         rc = hf_child_setup(k->programs.own, config, &setup, e);
+    if (!rc && !setup.sandbox.off)
+        rc = hf_child_sandbox(k->programs.gateway, &setup.sandbox, e);
     if (rc)
         return rc;
     setup.keep_instances |= keep_instances;

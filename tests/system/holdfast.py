@@ -63,10 +63,11 @@ class Holdfast:
 
     # life
 
-    def start(self, *options, ready=True, program=BINARY):
+    def start(self, *options, ready=True, program=BINARY, user=None):
         with open(self.output, "ab") as output:
             self.process = subprocess.Popen([program, "run", "-c", self.file, *options],
-                                            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+                                            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                            user=user, group=user, extra_groups=user and [])
         if ready:
             wait_until(self.serving, 30, lambda: f"holdfast to be ready\n{self.text()}")
         return self

@@ -33,6 +33,7 @@ static struct hf_handover good_handover(void)
                             .keeper_fd = -1,
                             .tls_fd = -1,
                             .access_log_fd = -1,
+                            .last_plan_fd = -1,
                             .setup = good_setup()};
 
     memset(h.listener_fd, -1, sizeof(h.listener_fd));

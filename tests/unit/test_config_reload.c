@@ -56,6 +56,8 @@ static const struct {
     {"gateway.listen", "gateway: { listen: [\"127.0.0.1:8081\"] }\n"},
     {"gateway.workers", "gateway: { listen: [\"127.0.0.1:8080\"], workers: 3 }\n"},
     {"gateway.access_log", "gateway: { listen: [\"127.0.0.1:8080\"], access_log: off }\n"},
+    {"gateway.user", "gateway: { listen: [\"127.0.0.1:8080\"], user: daemon }\n"},
+    {"gateway.sandbox", "gateway: { listen: [\"127.0.0.1:8080\"], sandbox: off }\n"},
     {"board.services", BASE "board: { services: 3 }\n"},
     {"board.endpoints", BASE "board: { endpoints: 3 }\n"},
     {"board.routes", BASE "board: { routes: 3 }\n"},

@@ -60,6 +60,41 @@ static void auto_and_off(void **state)
     hf_config_unref(c);
 }
 
+static void sandbox(void **state)
+{
+    struct hf_config *c = parse("/f", "gateway: { listen: [\"127.0.0.1:8080\"], user: daemon }\n");
+    struct hf_setup s;
+    struct hf_error e;
+    bool root = geteuid() == 0;
+
+    (void)state;
+    if (root) {
+        assert_int_equal(hf_setup_from_config(c, &s, &e), 0);
+        assert_int_equal(s.sandbox.uid, 1);
+        assert_int_equal(s.sandbox.gid, 1);
+        assert_true(s.sandbox.change_user);
+        assert_int_equal(seteuid(2), 0);
+    }
+    assert_int_equal(hf_setup_from_config(c, &s, &e), HF_EREFUSED); /* only root may */
+    assert_non_null(
+        strstr(e.text, "gateway.user is \"daemon\", and holdfast does not run as root"));
+    hf_config_unref(c);
+    c = parse("/f", "gateway: { listen: [\"127.0.0.1:8080\"], user: daemon, sandbox: off }\n");
+    assert_int_equal(hf_setup_from_config(c, &s, &e), 0); /* no matter then */
+    assert_true(s.sandbox.off);
+    hf_config_unref(c);
+    c = parse("/f", "gateway: { listen: [\"127.0.0.1:8080\"] }\n");
+    assert_int_equal(hf_setup_from_config(c, &s, &e), 0);
+    assert_false(s.sandbox.off);
+    assert_false(s.sandbox.change_user);
+    if (root) {
+        assert_int_equal(seteuid(0), 0);
+        assert_int_equal(hf_setup_from_config(c, &s, &e), 0);
+        assert_true(s.sandbox.change_user && s.sandbox.uid != 0 && s.sandbox.gid != 0);
+    }
+    hf_config_unref(c);
+}
+
 static void path_too_long(void **state)
 {
     char path[HF_PATH_SIZE + 2];
@@ -117,10 +152,8 @@ static void state_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole),
-        cmocka_unit_test(auto_and_off),
-        cmocka_unit_test(path_too_long),
-        cmocka_unit_test(state_folder),
+        cmocka_unit_test(whole),         cmocka_unit_test(auto_and_off), cmocka_unit_test(sandbox),
+        cmocka_unit_test(path_too_long), cmocka_unit_test(state_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
