@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
-#include "config/config.h"
+#include "config/certificates.h"
 #include "config/setup.h"
 #include "controller/controller.h"
 #include "keeper/keeper.h"
@@ -42,7 +42,8 @@ static int write_setup(const struct hf_config *config)
 /* `holdfast: setup FILE`: checks the configuration and writes what the keeper needs of it. */
 static int setup_role(int argc, char **argv)
 {
-    struct hf_config_errors errors = {0};
+    struct hf_config_errors errors = {0}, warnings = {0};
+    struct hf_certificates *certificates;
     struct hf_config *config;
     int status;
 
@@ -53,6 +54,13 @@ static int setup_role(int argc, char **argv)
         hf_config_errors_print(&errors, stderr);
         return 1;
     }
+    if (hf_certificates_load(config, &certificates, &errors, &warnings)) {
+        hf_config_errors_print(&errors, stderr);
+        hf_config_unref(config);
+        return 1;
+    }
+    hf_config_warnings_print(&warnings, stderr);
+    hf_certificates_free(certificates);
     status = write_setup(config);
     hf_config_unref(config);
     return status;

@@ -61,6 +61,34 @@ static bool has_processes(const struct hf_config *c)
     return false;
 }
 
+/* Which files there have to be; what is in them: config/certificates.h. */
+static void check_tls(const struct hf_config *c, const struct hf_yaml *root,
+                      struct hf_config_errors *errors)
+{
+    const struct hf_yaml *list = hf_yaml_get(hf_yaml_get(root, "gateway"), "listen"), *at;
+
+    if (!list || list->kind != HF_YAML_LIST || list->n != c->gateway.n_listen)
+        return;
+    at = list->first;
+    for (size_t i = 0; i < c->gateway.n_listen; i++, at = at->next) {
+        const struct hf_config_tls *t = &c->gateway.listen[i].tls;
+        const struct hf_yaml *map = hf_yaml_get(at, "tls");
+        if (!map || map->kind != HF_YAML_MAP)
+            continue;
+        if (!hf_yaml_get(map, "certificate") != !hf_yaml_get(map, "key"))
+            hf_config_errors_add(errors, map->line, map->column,
+                                 "gateway.listen[%zu].tls.%s is missing; expected the path of a "
+                                 "PEM file",
+                                 i, hf_yaml_get(map, "key") ? "certificate" : "key");
+        else if (t->n_certificates == 0 && !hf_yaml_get(map, "certificates") &&
+                 !hf_yaml_get(map, "certificate"))
+            hf_config_errors_add(errors, map->line, map->column,
+                                 "gateway.listen[%zu].tls has no certificate; expected certificate "
+                                 "and key",
+                                 i);
+    }
+}
+
 static void check_listeners(const struct hf_config *c, const struct hf_yaml *root,
                             struct hf_config_errors *errors)
 {
@@ -399,6 +427,7 @@ void hf_config_check(const struct hf_config *c, const struct hf_yaml *root,
 
     check_listeners(c, root, errors);
     check_proxy_protocol(c, errors);
+    check_tls(c, root, errors);
     check_capacity(c, root, errors);
     if (line && c->gateway.limits.line > c->gateway.limits.head)
         hf_config_errors_add(errors, line->line, line->column,

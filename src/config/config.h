@@ -32,11 +32,36 @@ struct hf_config_place {
 
 /* --- the node part --- */
 
+/* A file that is named there, and read by config/certificates.h. */
+struct hf_config_file {
+    char *path; /* absolute; NULL: not given */
+    struct hf_config_place place;
+};
+
+struct hf_config_certificate {
+    char *name; /* "" */
+    struct hf_config_place place;
+    struct hf_config_file certificate, key;
+};
+
+struct hf_config_tls {
+    struct hf_config_certificate *certificates; /* the first is for whom no name fits */
+    size_t n_certificates;                      /* 0: no TLS */
+    struct hf_config_file certificate, key;     /* the first one, as it was written */
+    struct {
+        struct hf_config_file ca; /* path NULL: clients show no certificates */
+        uint32_t verify;          /* enum hf_tls_verify, less HF_TLS_VERIFY_OFF */
+    } client;
+    uint32_t minimum; /* enum hf_tls_version */
+    bool http2;
+};
+
 struct hf_config_listener {
     char *name; /* as it was written */
     struct hf_config_place place;
     struct hf_addr address;
     bool proxy_protocol; /* each connection has to begin with its header */
+    struct hf_config_tls tls;
 };
 
 struct hf_config_limits {

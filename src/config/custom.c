@@ -22,6 +22,18 @@ HF_CUSTOM_PARSE(hf_custom_store)
     return 0;
 }
 
+HF_CUSTOM_PARSE(hf_custom_file)
+{
+    struct hf_config_file *file = out;
+
+    (void)path;
+    if (value->kind != HF_YAML_SCALAR || !*value->text)
+        return HF_EINVAL;
+    file->path = hf_reader_file(r, value->text);
+    file->place = (struct hf_config_place){value->line, value->column};
+    return strlen(file->path) > (size_t)row->most ? HF_EINVAL : 0;
+}
+
 HF_CUSTOM_PARSE(hf_custom_networks)
 {
     struct hf_network *networks;

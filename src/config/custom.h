@@ -8,6 +8,7 @@
              const struct hf_yaml *value, void *out)
 
 HF_CUSTOM_PARSE(hf_custom_store);    /* uint32_t, enum hf_config_store */
+HF_CUSTOM_PARSE(hf_custom_file);     /* struct hf_config_file */
 HF_CUSTOM_PARSE(hf_custom_networks); /* struct hf_network *, and its count at count_offset */
 HF_CUSTOM_PARSE(hf_custom_servers);  /* struct hf_addr *, and its count at count_offset */
 HF_CUSTOM_PARSE(hf_custom_instance); /* host and address of a struct hf_config_instance */

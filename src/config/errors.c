@@ -60,6 +60,13 @@ void hf_config_errors_format(const struct hf_config_errors *e, struct hf_text *o
         hf_text_addf(out, "%s: ... and %u more\n", e->file, e->total - e->n);
 }
 
+void hf_config_warnings_print(const struct hf_config_errors *e, FILE *out)
+{
+    for (uint32_t i = 0; i < e->n; i++)
+        fprintf(out, "%s:%u:%u: warning: %s\n", e->file, e->error[i].line, e->error[i].column,
+                e->error[i].text);
+}
+
 void hf_config_errors_print(const struct hf_config_errors *e, FILE *out)
 {
     HF_AUTOTEXT struct hf_text text = {0};

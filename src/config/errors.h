@@ -31,4 +31,5 @@ void hf_config_errors_sort(struct hf_config_errors *e);
 
 /* One line of text each, "file:line:column: text\n", and "... and 3 more\n" if there were. */
 void hf_config_errors_format(const struct hf_config_errors *e, struct hf_text *out);
+void hf_config_warnings_print(const struct hf_config_errors *e, FILE *out); /* "warning: text" */
 void hf_config_errors_print(const struct hf_config_errors *e, FILE *out);

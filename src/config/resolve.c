@@ -63,6 +63,26 @@ static void resolve_service(struct hf_pool *pool, const struct hf_config *c,
     resolve_versions(pool, c, s);
 }
 
+/* The certificate that stands alone is the first of the list. */
+static void resolve_tls(struct hf_pool *pool, struct hf_config_tls *t)
+{
+    struct hf_config_certificate *all;
+
+    if (!t->certificate.path || !t->key.path)
+        return;
+    all = hf_pool_alloc(pool, t->n_certificates + 1, sizeof(*all));
+    all[0] = (struct hf_config_certificate){
+        .name = hf_pool_strdup(pool, ""),
+        .place = t->certificate.place,
+        .certificate = t->certificate,
+        .key = t->key,
+    };
+    if (t->n_certificates)
+        memcpy(all + 1, t->certificates, t->n_certificates * sizeof(*all));
+    t->certificates = all;
+    t->n_certificates++;
+}
+
 void hf_config_resolve(struct hf_pool *pool, struct hf_config *c, const struct hf_yaml *root)
 {
     if (!hf_yaml_get(hf_yaml_get(root, "gateway"), "access_log") && c->state)
@@ -72,6 +92,8 @@ void hf_config_resolve(struct hf_pool *pool, struct hf_config *c, const struct h
         c->n_nodes = 1;
         c->nodes->name = hf_pool_strdup(pool, "local");
     }
+    for (size_t i = 0; i < c->gateway.n_listen; i++)
+        resolve_tls(pool, &c->gateway.listen[i].tls);
     for (size_t i = 0; i < c->n_services; i++)
         resolve_service(pool, c, &c->services[i]);
 }

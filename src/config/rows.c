@@ -8,6 +8,7 @@
 #include "config/schema.h"
 #include "config/user.h"
 #include "config/values.h"
+#include "net/tls_bundle.h"
 
 #define FIELD(type, field) .offset = offsetof(type, field)
 #define ARRAY(type, field, count)                                                                  \
@@ -38,6 +39,7 @@
 #define EXPECTED_PATH "a path such as /orders"
 
 ELEMENT(struct hf_config_listener);
+ELEMENT(struct hf_config_certificate);
 ELEMENT(struct hf_config_node);
 ELEMENT(struct hf_config_route);
 ELEMENT(struct hf_config_variable);
@@ -56,10 +58,65 @@ static const struct hf_row admin_rows[] = {
 static const struct hf_section admin_section = {
     .title = "admin", .doc = "The API for people and programs.", ROWS(admin_rows)};
 
+#define PEM_FILE                                                                                   \
+    .parse = hf_custom_file, .most = HF_PATH_SIZE - 1, .expected = "the path of a PEM file"
+
+static const struct hf_row certificate_rows[] = {
+    {"certificate", HF_ROW_CUSTOM, FIELD(struct hf_config_certificate, certificate), PEM_FILE,
+     .required = true,
+     .doc = "The certificate, and behind it those that lead to a known authority."},
+    {"key", HF_ROW_CUSTOM, FIELD(struct hf_config_certificate, key), PEM_FILE, .required = true,
+     .doc = "Its private key, without a passphrase."},
+};
+static const struct hf_section certificate_section = {.title =
+                                                          "gateway.listen[].tls.certificates[]",
+                                                      .doc = "A further certificate.",
+                                                      ROWS(certificate_rows),
+                                                      .size = sizeof(struct hf_config_certificate)};
+
+#define TLS(field) FIELD(struct hf_config_tls, field)
+static const char *const verifies[] = {"optional", "required", NULL};
+static const struct hf_row tls_client_rows[] = {
+    {"ca", HF_ROW_CUSTOM, TLS(client.ca), PEM_FILE, .required = true,
+     .doc = "The authorities by which clients' certificates have to be signed."},
+    {"verify", HF_ROW_CHOICE, TLS(client.verify), .choices = verifies, .fallback = "required",
+     .doc = "optional: a client may also come without one."},
+};
+static const struct hf_section tls_client_section = {
+    .title = "gateway.listen[].tls.client",
+    .doc = "Clients show certificates too. Who they are then - the first URI or DNS name in it, "
+           "else its common name - reaches the instances as `x-client-subject`; a client's own "
+           "field of that name never does.",
+    ROWS(tls_client_rows)};
+
+static const char *const tls_versions[] = {[HF_TLS_1_2] = "1.2", [HF_TLS_1_3] = "1.3", NULL};
+static const struct hf_row tls_rows[] = {
+    {"certificate", HF_ROW_CUSTOM, TLS(certificate), PEM_FILE,
+     .doc = "The certificate, and behind it those that lead to a known authority. It is shown to "
+            "clients that ask for none of the names in any certificate."},
+    {"key", HF_ROW_CUSTOM, TLS(key), PEM_FILE, .doc = "Its private key, without a passphrase."},
+    {"certificates", HF_ROW_LIST, ARRAY(struct hf_config_tls, certificates, n_certificates),
+     WITHIN(1, HF_TLS_CERTIFICATES - 1), .section = &certificate_section,
+     .expected = "a list of 1 to 63 maps such as [{ certificate: a.pem, key: a.key }]",
+     .doc = "More of them. A client gets the one that has the name it asks for, else the one with "
+            "a wildcard over it; of two with the same names and keys of two kinds, the one it "
+            "understands."},
+    {"client", HF_ROW_SECTION, .section = &tls_client_section},
+    {"minimum", HF_ROW_CHOICE, TLS(minimum), .choices = tls_versions, .fallback = "1.2",
+     .doc = "The lowest version of TLS."},
+    {"http2", HF_ROW_BOOL, TLS(http2), .fallback = "true", .doc = "Offer HTTP/2 beside HTTP/1.1."},
+};
+static const struct hf_section tls_section = {
+    .title = "gateway.listen[].tls",
+    .doc = "Clients speak TLS here. The files are looked at once a minute, and at every reload: "
+           "what has changed comes into force without a reload of anything else, and what is wrong "
+           "changes nothing. Sessions are resumed across restarts of the gateway and upgrades.",
+    ROWS(tls_rows)};
+
 static const struct hf_row listener_rows[] = {
     {"address", HF_ROW_ADDRESS, FIELD(struct hf_config_listener, address), .required = true,
      .doc = "Where the gateway listens."},
-    {"tls", HF_ROW_LATER},
+    {"tls", HF_ROW_SECTION, FIELD(struct hf_config_listener, tls), .section = &tls_section},
     {"proxy_protocol", HF_ROW_BOOL, FIELD(struct hf_config_listener, proxy_protocol),
      .fallback = "false",
      .doc =

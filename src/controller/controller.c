@@ -219,6 +219,21 @@ static void last_words(void *ctx, const struct hf_instance *i, char *buf, size_t
     hf_orchestrator_last_words(c->orchestrator, i, buf, size);
 }
 
+static int start_issuer(struct hf_controller *c, struct hf_error *e)
+{
+    const struct hf_issuer_options options = {.loop = c->loop,
+                                              .store = c->store,
+                                              .events = c->events,
+                                              .term = hf_lease_term(c->lease),
+                                              .keeper_fd = c->handover->keeper_fd,
+                                              .bundle_fd = c->handover->tls_fd};
+    int rc = hf_issuer_new(&options, &c->issuer, e);
+
+    if (!rc)
+        hf_issuer_load(c->issuer, c->config);
+    return rc;
+}
+
 /* Store, lease, catalogue, plan: what everything else stands on. */
 static int open_ground(struct hf_controller *c, struct hf_error *e)
 {
@@ -246,6 +261,9 @@ static int open_ground(struct hf_controller *c, struct hf_error *e)
     names = hf_controller_names_hooks(c);
     c->names = hf_names_new(c->loop, &names);
     c->fleet = (struct hf_fleet){c->catalog, c->publisher, c->drainer, c->names};
+    rc = start_issuer(c, e);
+    if (rc)
+        return rc;
     hf_publisher_configure(c->publisher, c->config);
     hf_fleet_apply(&c->fleet, c->config);
     hf_fleet_adopt(&c->fleet);
@@ -405,6 +423,7 @@ static void close_all(struct hf_controller *c)
     hf_health_free(c->health);
     hf_names_free(c->names);
     hf_store_free(c->store);
+    hf_issuer_free(c->issuer);
     hf_release_engine_free(c->releases);
     hf_drainer_free(c->drainer);
     if (c->observer.on_change)

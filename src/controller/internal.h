@@ -8,6 +8,7 @@
 #include "continuity/account.h"
 #include "controller/events.h"
 #include "controller/fleet.h"
+#include "controller/issuer.h"
 #include "controller/lease.h"
 #include "controller/probe.h"
 #include "controller/publisher.h"
@@ -33,6 +34,7 @@ struct hf_controller {
     struct hf_health *health;
     struct hf_release_engine *releases;
     struct hf_events *events;
+    struct hf_issuer *issuer;
     struct hf_account *account;
     struct hf_probes *probes;
     struct hf_slow *slow;

@@ -175,7 +175,9 @@ static struct hf_plan_gateway gateway_part(const struct hf_config *c)
         part.trusted[i] = g->trusted_proxies[i];
     for (uint32_t i = 0; i < part.n_listeners; i++) {
         part.listeners[i].address = g->listen[i].address;
-        part.listeners[i].flags = g->listen[i].proxy_protocol ? HF_LISTENER_PROXY : 0;
+        part.listeners[i].flags =
+            (uint8_t)((g->listen[i].proxy_protocol ? HF_LISTENER_PROXY : 0) |
+                      (g->listen[i].tls.n_certificates ? HF_LISTENER_TLS : 0));
     }
     return part;
 }

@@ -136,12 +136,16 @@ void hf_controller_apply(struct hf_controller *c, struct hf_config *config)
 int hf_controller_reload(struct hf_controller *c, struct hf_text *text)
 {
     HF_AUTOFREE struct hf_config_errors *errors = hf_alloc(sizeof(*errors));
+    HF_AUTOFREE struct hf_config_errors *warnings = hf_alloc(sizeof(*warnings));
+    struct hf_certificates *certificates;
     struct hf_config *config;
     int rc = hf_config_load(c->handover->setup.config, &config, errors);
     bool same;
 
     if (rc == 0) {
         rc = hf_config_diff_reload(c->config, config, errors);
+        if (!rc)
+            rc = hf_certificates_load(config, &certificates, errors, warnings);
         if (rc)
             hf_config_unref(config);
     }
@@ -151,6 +155,8 @@ int hf_controller_reload(struct hf_controller *c, struct hf_text *text)
         return rc;
     }
     same = strcmp(c->config->digest, config->digest) == 0;
+    hf_issuer_take(c->issuer,
+                   certificates); /* first: the plan may name a listener that needs them */
     hf_controller_apply(c, config);
     hf_config_unref(config);
     hf_publisher_publish(c->publisher);
