@@ -73,7 +73,8 @@ struct hf_live_worker {
     _Atomic uint64_t connections, accepted, requests, bad_requests, no_route;
     _Atomic uint64_t log_lines, log_dropped;
     _Atomic uint64_t handshakes, handshakes_resumed, handshakes_failed; /* of TLS */
-    uint64_t zero[4];
+    _Atomic uint64_t proxy_refused; /* connections closed for want of a PROXY protocol header */
+    uint64_t zero[3];
 };
 
 enum hf_live_phase { HF_LIVE_STARTING, HF_LIVE_SERVING, HF_LIVE_LEAVING };

@@ -9,20 +9,13 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "gateway/peer.h"
 #include "http/h1_chunk.h"
 #include "http/h1_framing.h"
 
 struct hf_worker;
 struct hf_exchange;
 struct hf_client;
-
-/* Who is at the other end of a connection. */
-struct hf_peer {
-    uint8_t ip_n;
-    uint8_t listener;      /* HF_LISTENER_... of the listener that it came by */
-    char ip[46];           /* as text */
-    struct hf_str subject; /* of its verified certificate (net/tls.h); empty: it showed none */
-};
 
 struct hf_client_ops {
     void (*head)(struct hf_client *c, const struct hf_h1_head *head,

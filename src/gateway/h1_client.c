@@ -72,23 +72,17 @@ static struct hf_h1_client *client_get(struct hf_worker *w)
     return c;
 }
 
-void hf_h1_client_accept(struct hf_worker *w, int fd, const struct sockaddr *address,
-                         uint8_t listener, const struct hf_tls_listener *tls)
+void hf_h1_client_accept(struct hf_worker *w, int fd, const struct hf_peer *peer,
+                         const struct hf_tls_listener *tls)
 {
     struct hf_h1_client *c = client_get(w);
-    char ip[HF_ADDR_TEXT];
-    struct hf_addr a;
     int rc = 0;
 
     if (!c) {
         close(fd);
         return;
     }
-    if (hf_addr_from_sockaddr(address, &a) == 0) {
-        c->peer.ip_n = (uint8_t)hf_addr_format_ip(&a, ip);
-        memcpy(c->peer.ip, ip, c->peer.ip_n);
-    }
-    c->peer.listener = listener;
+    c->peer = *peer;
     c->watch.fd = fd;
     hf_wire_init(&c->wire, fd);
     if (tls)

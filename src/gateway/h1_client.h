@@ -51,9 +51,9 @@ struct hf_h1_client {
     bool cut;         /* it ended too early, and only a reset can say so */
 };
 
-/* Takes fd over. listener: HF_LISTENER_...; tls: of a listener with TLS, else NULL. */
-void hf_h1_client_accept(struct hf_worker *w, int fd, const struct sockaddr *address,
-                         uint8_t listener, const struct hf_tls_listener *tls);
+/* Takes fd over. tls: of a listener with TLS, else NULL. */
+void hf_h1_client_accept(struct hf_worker *w, int fd, const struct hf_peer *peer,
+                         const struct hf_tls_listener *tls);
 void hf_h1_client_close(struct hf_h1_client *c);
 
 /* The gateway is leaving: if no request is under way, close it. */

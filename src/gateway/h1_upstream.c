@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "gateway/worker.h"
+#include "net/proxy_protocol.h"
 #include "net/socket.h"
 
 enum { IDLE_MS = 60000 /* a kept connection without use is closed after this time */ };
@@ -62,7 +63,7 @@ static enum hf_failure connect_failure(int error)
 }
 
 enum hf_failure hf_h1_upstream_connect(struct hf_worker *w, struct hf_target *t,
-                                       struct hf_upstream **ret)
+                                       uint8_t proxy_version, struct hf_upstream **ret)
 {
     struct sockaddr_storage ss;
     socklen_t size = hf_addr_to_sockaddr(&t->address, &ss);
@@ -70,6 +71,8 @@ enum hf_failure hf_h1_upstream_connect(struct hf_worker *w, struct hf_target *t,
     int error;
 
     u->base.target = t;
+    u->proxy_version = proxy_version;
+    u->header_due = proxy_version != 0;
     u->watch.fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (u->watch.fd >= 0) {
         hf_socket_nodelay(u->watch.fd);
@@ -124,8 +127,9 @@ static void keep(struct hf_upstream *base)
     struct hf_target *t = base->target;
     struct hf_worker *w = base->worker;
 
-    if (u->readable || hf_buffer_used(&u->in) || t->state != HF_ENDPOINT_READY || !t->known ||
-        t->n_idle >= HF_TARGET_IDLE_MOST || w->leaving) {
+    if (u->readable || hf_buffer_used(&u->in) || u->proxy_version ||
+        t->state != HF_ENDPOINT_READY || !t->known || t->n_idle >= HF_TARGET_IDLE_MOST ||
+        w->leaving) {
         close_now(base);
         return;
     }
@@ -144,14 +148,46 @@ static void read_soon(struct hf_h1_upstream *u)
     hf_task_add(&u->base.worker->tasks, &u->go_on);
 }
 
+/* The header goes with the request's first bytes. It names the client, or none for a request of the
+ * controller's own. Returns bytes of the request, which are none while the header is not out. */
+static ssize_t send_with_header(struct hf_h1_upstream *u, struct hf_exchange *x)
+{
+    const struct hf_peer *peer = x->client->peer;
+    struct hf_addr to = peer->destination;
+    char header[HF_PROXY_OUT];
+    struct iovec pieces[2];
+    struct msghdr m = {.msg_iov = pieces, .msg_iovlen = 2};
+    size_t size, rest;
+    ssize_t n;
+
+    if (to.family == HF_ADDR_NONE) /* it came before anybody wanted to know */
+        to.family = peer->address.family;
+    size = hf_proxy_write(u->proxy_version, x->probe ? NULL : &peer->address, &to, header);
+    rest = size - u->header_sent;
+    pieces[0] = (struct iovec){header + u->header_sent, rest};
+    pieces[1] = (struct iovec){x->request.p + x->sent, x->request.end - x->sent};
+    n = sendmsg(u->watch.fd, &m, MSG_NOSIGNAL);
+    if (n < 0)
+        return n;
+    u->header_due = (size_t)n < rest;
+    u->header_sent = (uint8_t)(u->header_due ? u->header_sent + (size_t)n : size);
+    return u->header_due ? 0 : n - (ssize_t)rest;
+}
+
+static ssize_t send_request(struct hf_h1_upstream *u, struct hf_exchange *x)
+{
+    if (u->header_due)
+        return send_with_header(u, x);
+    return send(u->watch.fd, x->request.p + x->sent, x->request.end - x->sent, MSG_NOSIGNAL);
+}
+
 static bool push(struct hf_upstream *base)
 {
     struct hf_h1_upstream *u = of(base);
     struct hf_exchange *x = base->exchange;
 
     while (x->sent < x->request.end && u->writable) {
-        ssize_t n =
-            send(u->watch.fd, x->request.p + x->sent, x->request.end - x->sent, MSG_NOSIGNAL);
+        ssize_t n = send_request(u, x);
         if (n < 0 && errno == EINTR)
             continue;
         if (n >= 0) {

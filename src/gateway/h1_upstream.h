@@ -16,6 +16,9 @@ struct hf_h1_upstream {
     size_t scanned;
     struct hf_mono attached_at; /* the turn in which the present exchange took it */
     struct hf_task go_on;       /* to read on in the next turn */
+    uint8_t proxy_version;      /* its first bytes are a PROXY protocol header; 0: they are not */
+    uint8_t header_sent;        /* of that header */
+    bool header_due;            /* it did not go out whole yet */
     bool readable, writable;
     bool shut;   /* nothing more is sent: the end of a tunnel's one way */
     bool ending; /* the other side has ended, or broken: what follows the last byte is known */
@@ -27,9 +30,11 @@ struct hf_h1_upstream {
     struct hf_h1_chunk chunk;
 };
 
-/* Begins to connect: HF_FAILURE_NONE and *ret, or why it failed at once. */
+/* Begins to connect: HF_FAILURE_NONE and *ret, or why it failed at once. proxy_version: of the
+ * PROXY protocol, which tells the endpoint who the client of the first exchange is; then there is
+ * no second one. 0: it is not told. */
 enum hf_failure hf_h1_upstream_connect(struct hf_worker *w, struct hf_target *t,
-                                       struct hf_upstream **ret);
+                                       uint8_t proxy_version, struct hf_upstream **ret);
 
 /* ---- h1_response.c ---- */
 

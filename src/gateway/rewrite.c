@@ -13,19 +13,6 @@
     (HF_FIELD_BIT(HF_FIELD_X_FORWARDED_FOR) | HF_FIELD_BIT(HF_FIELD_X_FORWARDED_HOST) |            \
      HF_FIELD_BIT(HF_FIELD_X_FORWARDED_PROTO))
 
-static bool trusted(const struct hf_plan_gateway *limits, const struct hf_peer *peer)
-{
-    struct hf_addr a;
-
-    if (limits->n_trusted == 0 || hf_addr_parse_ip((struct hf_str){peer->ip, peer->ip_n}, &a))
-        return false;
-    for (uint32_t i = 0; i < limits->n_trusted; i++) {
-        if (hf_network_has(&limits->trusted[i], &a))
-            return true;
-    }
-    return false;
-}
-
 static bool id_acceptable(struct hf_str id)
 {
     if (id.n == 0 || id.n > HF_REQUEST_ID)
@@ -307,7 +294,7 @@ int hf_rewrite_request(struct hf_exchange *x, const struct hf_h1_head *head,
 {
     struct hf_worker *w = x->worker;
     const struct hf_plan_gateway *g = hf_worker_limits(w);
-    bool trust = trusted(g, x->client->peer);
+    bool trust = hf_peer_trusted(g, &x->client->peer->address);
     struct hf_str prefix = replaced(w->view.plan, r);
     struct hf_trace given, *trace = given_trace(head, &given) ? &given : NULL;
     struct hf_h1_out o;
@@ -326,6 +313,8 @@ int hf_rewrite_request(struct hf_exchange *x, const struct hf_h1_head *head,
     put_framing(&o, framing);
     if (x->upgrade)
         hf_tunnel_put_request(&o, x, head);
+    else if (r->service >= 0 && hf_plan_services(w->view.plan)[r->service].proxy_version)
+        HF_H1_PUT(&o, "connection: close\r\n"); /* it is this client's alone */
     HF_H1_PUT(&o, "\r\n");
     if (o.full)
         return HF_ELIMIT;

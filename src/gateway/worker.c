@@ -16,6 +16,7 @@
 #include "gateway/h1_upstream.h"
 #include "gateway/hold.h"
 #include "gateway/keyring.h"
+#include "gateway/peer.h"
 
 enum {
     ACCEPT_AT_ONCE = 32,  /* connections taken in one turn, so that open ones get theirs */
@@ -58,6 +59,35 @@ static void pause_accepting(struct hf_worker *w)
     hf_timer_after(w->loop, &w->accept_again, hf_ms(ACCEPT_PAUSE_MS));
 }
 
+void hf_worker_admit(struct hf_worker *w, const struct hf_acceptor *a, int fd, struct hf_peer *peer)
+{
+    struct sockaddr_storage ss;
+    socklen_t n = sizeof(ss);
+
+    if (w->tells_clients && peer->destination.family == HF_ADDR_NONE &&
+        getsockname(fd, (struct sockaddr *)&ss, &n) == 0 &&
+        hf_addr_from_sockaddr((struct sockaddr *)&ss, &peer->destination))
+        peer->destination.family = HF_ADDR_NONE;
+    hf_h1_client_accept(w, fd, peer, a->tls);
+}
+
+static void accepted(struct hf_worker *w, struct hf_acceptor *a, int fd, const struct sockaddr *sa)
+{
+    struct hf_addr address;
+    struct hf_peer peer;
+
+    if (hf_addr_from_sockaddr(sa, &address)) {
+        close(fd);
+        return;
+    }
+    if (a->flags & HF_LISTENER_PROXY) {
+        hf_entrance_open(w, a, fd, &address);
+        return;
+    }
+    hf_peer_init(&peer, &address, a->flags);
+    hf_worker_admit(w, a, fd, &peer);
+}
+
 static void on_acceptable(struct hf_watch *watch, uint32_t events)
 {
     struct hf_acceptor *a = HF_CONTAINER(watch, struct hf_acceptor, watch);
@@ -72,13 +102,13 @@ static void on_acceptable(struct hf_watch *watch, uint32_t events)
         socklen_t n = sizeof(ss);
         int fd;
 
-        if (w->clients.in_use >= most) {
+        if (w->clients.in_use + w->entrance_pool.in_use >= most) {
             pause_accepting(w);
             return;
         }
         fd = accept4(watch->fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            hf_h1_client_accept(w, fd, (struct sockaddr *)&ss, a->flags, a->tls);
+            accepted(w, a, fd, (struct sockaddr *)&ss);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             pause_accepting(w);
             return;
@@ -178,6 +208,9 @@ static void switch_plan(struct hf_worker *w)
     hf_snapshot_unref(w->snapshot);
     w->snapshot = next;
     w->view.plan = next->plan;
+    w->tells_clients = false;
+    for (uint32_t i = 0; i < next->plan->n_services; i++)
+        w->tells_clients |= hf_plan_services(next->plan)[i].proxy_version != 0;
     switch_services(w);
     hf_targets_switch(w);
     for (uint32_t slot = 0; slot < w->gateway->live.capacity.services; slot++)
@@ -232,7 +265,7 @@ static void on_stop(struct hf_watch *watch, uint32_t events)
 static bool may_leave(const struct hf_worker *w)
 {
     return w->leaving && !hf_timer_armed(&w->leave) &&
-           (w->gave_up || hf_link_alone(&w->all_clients));
+           (w->gave_up || (hf_link_alone(&w->all_clients) && hf_link_alone(&w->entrances)));
 }
 
 /* ---- the thread ---- */
@@ -268,6 +301,7 @@ static void top_of_turn(struct hf_worker *w)
     put_back(&w->retired_exchanges, &w->exchanges);
     put_back(&w->retired_upstreams, &w->upstreams);
     put_back(&w->retired_clients, &w->clients);
+    put_back(&w->retired_entrances, &w->entrance_pool);
     refresh_wall(w);
     if (!w->snapshot || hf_board_generation(w->gateway->board) != w->snapshot->generation)
         switch_plan(w);
@@ -337,9 +371,12 @@ static void make_pools(struct hf_worker *w)
     hf_pool_init(&w->clients, sizeof(struct hf_h1_client), 0);
     hf_pool_init(&w->exchanges, sizeof(struct hf_exchange), 0);
     hf_pool_init(&w->upstreams, sizeof(struct hf_h1_upstream), 0);
+    hf_pool_init(&w->entrance_pool, sizeof(struct hf_entrance), 0);
     hf_buffers_init(&w->buffers);
     hf_link_init(&w->all_clients);
+    hf_link_init(&w->entrances);
     hf_link_init(&w->retired_clients);
+    hf_link_init(&w->retired_entrances);
     hf_link_init(&w->retired_exchanges);
     hf_link_init(&w->retired_upstreams);
     hf_tasks_init(&w->tasks);

@@ -12,6 +12,7 @@
 #include "core/retry.h"
 #include "core/view.h"
 #include "gateway/access_log.h"
+#include "gateway/entrance.h"
 #include "gateway/gateway.h"
 #include "gateway/pool.h"
 #include "gateway/snapshot.h"
@@ -80,14 +81,16 @@ struct hf_worker {
     struct hf_target *targets;          /* by endpoint slot */
     struct hf_worker_service *services; /* by service slot */
 
-    struct hf_pool clients, exchanges, upstreams;
+    struct hf_pool clients, exchanges, upstreams, entrance_pool;
     struct hf_buffers buffers;
     char *in; /* HF_READ_SIZE */
     struct hf_wire_space wire_space;
     struct hf_output out;
     struct hf_h1_head head; /* the head under work: heads do not outlive their parsing */
     struct hf_link all_clients;
-    struct hf_link retired_clients, retired_exchanges, retired_upstreams;
+    struct hf_link entrances; /* connections that are no clients yet */
+    struct hf_entrance_log entrance_log;
+    struct hf_link retired_clients, retired_exchanges, retired_upstreams, retired_entrances;
     struct hf_tasks tasks;
     struct hf_access_log_ring *log;
     struct hf_date_cache date;
@@ -99,13 +102,19 @@ struct hf_worker {
     struct hf_acceptor acceptors[HF_LISTENERS_MAX];
     uint32_t most_clients; /* what the process's descriptors allow */
     struct hf_timer accept_again, leave, give_up;
-    bool leaving; /* answers say connection: close */
-    bool gave_up; /* leaving, and the drain time is over */
+    bool tells_clients; /* a service is told of them by the PROXY protocol */
+    bool leaving;       /* answers say connection: close */
+    bool gave_up;       /* leaving, and the drain time is over */
 };
 
 HF_MUST_CHECK int hf_worker_start(struct hf_gateway *g, uint32_t index, struct hf_worker **ret,
                                   struct hf_error *e);
 struct hf_worker *hf_worker_join(struct hf_worker *w); /* after it was told to stop */
+
+/* A connection that came by that listener becomes a client's. */
+struct hf_peer;
+void hf_worker_admit(struct hf_worker *w, const struct hf_acceptor *a, int fd,
+                     struct hf_peer *peer);
 
 /* The service's entry in the present plan, or NULL if it is no longer there. */
 const struct hf_plan_service *hf_worker_policy(const struct hf_worker *w,

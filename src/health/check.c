@@ -1,5 +1,6 @@
 #include "health/check.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "base/random.h"
 #include "config/config.h"
 #include "http/client.h"
+#include "net/proxy_protocol.h"
 #include "net/socket.h"
 
 enum {
@@ -65,6 +67,11 @@ static struct check *find(const struct hf_health *h, const struct hf_instance *i
 static const struct hf_config_health *policy_of(const struct check *c)
 {
     return c->i->service->config ? &c->i->service->config->health : NULL;
+}
+
+static unsigned proxy_version_of(const struct check *c)
+{
+    return c->i->service->config ? c->i->service->config->proxy_protocol : 0;
 }
 
 static bool is_checked(enum hf_instance_state state)
@@ -256,6 +263,7 @@ static void ask(struct check *c, const char *path, struct hf_duration timeout)
         .fields = fields,
         .n_fields = HF_COUNT(fields),
         .deadline = timeout,
+        .proxy_version = proxy_version_of(c),
         .on_done = on_answer,
         .arg = c,
     };
@@ -280,12 +288,22 @@ static void connected(struct check *c, bool good, const char *text)
     finish(c, good ? HF_PROBE_PASSED : HF_PROBE_LOST);
 }
 
+/* 0, or an errno: a new connection has room for so little. */
+static int say(int fd, const char *text, size_t n)
+{
+    return send(fd, text, n, MSG_NOSIGNAL) == (ssize_t)n ? 0 : errno;
+}
+
 static void on_connected(struct hf_watch *w, uint32_t events)
 {
     struct check *c = HF_CONTAINER(w, struct check, connecting);
     int error = hf_socket_error(w->fd);
+    unsigned proxy_version = proxy_version_of(c);
+    char header[HF_PROXY_OUT];
 
     (void)events;
+    if (error == 0 && proxy_version) /* so that it does not take us for somebody who breaks it */
+        error = say(w->fd, header, hf_proxy_write(proxy_version, NULL, NULL, header));
     connected(c, error == 0, error ? strerror(error) : "connected");
 }
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "http/h1_scan.h"
 #include "http/response.h"
+#include "net/proxy_protocol.h"
 #include "net/socket.h"
 
 enum { BLOCK = 16384 };
@@ -212,7 +213,7 @@ static bool clean(const struct hf_http_field *f)
 
 static int write_request(struct hf_http_call *c, const struct hf_http_call_options *o)
 {
-    char address[HF_ADDR_TEXT] = "localhost";
+    char address[HF_ADDR_TEXT] = "localhost", header[HF_PROXY_OUT];
     struct hf_http_field host = {HF_STR("host"), o->host};
     const char *target_end = o->target.p + o->target.n;
     bool has_body = o->body.n || o->method == HF_METHOD_POST || o->method == HF_METHOD_PUT ||
@@ -226,6 +227,9 @@ static int write_request(struct hf_http_call *c, const struct hf_http_call_optio
     if (!o->target.n || o->target.p[0] != '/' ||
         hf_scan_target(o->target.p, target_end) != target_end || !clean(&host))
         return HF_EINVAL;
+    if (o->proxy_version)
+        hf_text_add(&c->out,
+                    (struct hf_str){header, hf_proxy_write(o->proxy_version, NULL, NULL, header)});
     hf_text_addf(&c->out, "%s ", method_names[o->method]);
     hf_text_add(&c->out, o->target);
     hf_text_addf(&c->out, " HTTP/1.1\r\nhost: " HF_STR_FMT "\r\n", HF_STR_ARG(host.value));

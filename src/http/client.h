@@ -32,6 +32,8 @@ struct hf_http_call_options {
     size_t n_fields;
     struct hf_str body;
     struct hf_duration deadline; /* for all of it; 0: none */
+    unsigned proxy_version;      /* of a PROXY protocol header that comes first and says that this
+                                    is on our own behalf; 0: none */
     size_t body_most;            /* of the response; 0: none of it is wanted */
 
     /* Called once, from the loop, never from within hf_http_call(). The result lives as long as

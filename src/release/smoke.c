@@ -33,6 +33,7 @@ struct hf_smoke {
     size_t n_checks, at;
     struct hf_duration timeout;
     struct hf_addr address;
+    unsigned proxy_version;
     char *host;
     struct hf_http_call *call;
 
@@ -92,6 +93,7 @@ static void request(struct hf_smoke *s)
                          .target = hf_str(c->path),
                          .host = hf_str(s->host),
                          .deadline = s->timeout,
+                         .proxy_version = s->proxy_version,
                          .body_most = BODY_MOST,
                          .on_done = on_response,
                          .arg = s,
@@ -257,6 +259,7 @@ struct hf_smoke *hf_smoke_new(const struct hf_smoke_options *options)
     s->exit.fd = -1;
     s->timeout = config->release.timeout;
     s->address = options->instance->address;
+    s->proxy_version = config->proxy_protocol;
     s->host = hf_strdup(config->n_route ? config->route[0].host : "");
     copy_checks(s, &config->release);
     copy_command(s, config, options->instance);
