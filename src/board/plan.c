@@ -105,7 +105,8 @@ static bool service_valid(const struct hf_plan *p, uint32_t index,
 
     return s->slot < c->services && text_fits(p, s->name) && s->first_endpoint == first &&
            s->n_endpoints <= p->n_endpoints - first && s->candidate_share <= 10000 &&
-           s->retry_percent <= 100 && s->upgrade < HF_UPGRADES && s->proxy_version <= 2;
+           s->retry_percent <= 100 && s->upgrade < HF_UPGRADES && s->proxy_version <= 2 &&
+           s->protocol < HF_PROTOCOLS;
 }
 
 static bool endpoint_valid(const struct hf_plan *p, uint32_t index,

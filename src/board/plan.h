@@ -61,6 +61,14 @@ struct hf_plan_gateway {
 /* Which offers of another protocol are passed on (RFC 9110 7.8). */
 enum hf_plan_upgrade { HF_UPGRADE_OFF, HF_UPGRADE_WEBSOCKET, HF_UPGRADE_ANY, HF_UPGRADES };
 
+/* In what an endpoint is asked. */
+enum hf_plan_protocol {
+    HF_PROTOCOL_HTTP1,
+    HF_PROTOCOL_H2,   /* HTTP/2 in cleartext, by prior knowledge */
+    HF_PROTOCOL_GRPC, /* the same, and grpc-status says what became of a call */
+    HF_PROTOCOLS,
+};
+
 struct hf_plan_service {
     uint32_t slot, incarnation; /* index of its live counters, and whose they are */
     struct hf_plan_text name;
@@ -75,7 +83,9 @@ struct hf_plan_service {
     uint8_t retry_on_500;
     uint8_t upgrade;       /* enum hf_plan_upgrade */
     uint8_t proxy_version; /* of the PROXY protocol, spoken to its endpoints; 0: none */
-    uint8_t zero[5];
+    uint8_t protocol;      /* enum hf_plan_protocol */
+    uint8_t retry_grpc;    /* gRPC calls are repeated as if they were idempotent */
+    uint8_t zero[3];
     uint32_t tunnel_ms; /* a tunnel without a byte ends after this time */
 };
 

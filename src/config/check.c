@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "board/plan.h"
 #include "config/placeholder.h"
 #include "config/values.h"
+
+enum { GRPC_STATUS_MOST = 16 };
 
 static const char *plural(uint64_t n)
 {
@@ -322,7 +325,8 @@ static void check_policy(const struct check *k)
     const struct hf_config_service *s = k->s;
     const struct hf_yaml *max = hf_yaml_get(hf_yaml_get(k->map, "replicas"), "max");
     const struct hf_yaml *health = hf_yaml_get(k->map, "health");
-    const struct hf_yaml *path = hf_yaml_get(health, "path"), *eject;
+    const struct hf_yaml *path = hf_yaml_get(health, "path"), *grpc = hf_yaml_get(health, "grpc");
+    const struct hf_yaml *eject;
 
     if (max && s->replicas.max > s->replicas.min)
         wrong(k, max, ".replicas.max above min is not supported yet; expected %u", s->replicas.min);
@@ -330,6 +334,11 @@ static void check_policy(const struct check *k)
         wrong(k, max, ".replicas.max is below min; expected %u", s->replicas.min);
     if (s->health.tcp && path)
         wrong(k, path->key, ".health.path is given, and tcp is true; expected one of the two");
+    if (grpc && s->health.grpc && (path || s->health.tcp))
+        wrong(k, grpc->key, ".health.grpc is true, and %s too; expected one of them",
+              path ? "path is given" : "tcp is");
+    if (grpc && s->health.grpc && s->protocol == HF_PROTOCOL_HTTP1)
+        wrong(k, grpc->key, ".health.grpc is true, and protocol is http1; expected protocol: grpc");
     if (s->eject.time.ns > s->eject.max.ns) {
         char time[32], most[32];
         eject = hf_yaml_get(k->map, "eject");
@@ -338,6 +347,21 @@ static void check_policy(const struct check *k)
               hf_duration_exact(hf_duration_ms(s->eject.time), time, sizeof(time)),
               hf_duration_exact(hf_duration_ms(s->eject.max), most, sizeof(most)));
     }
+}
+
+static void check_expected(const struct check *k, const struct hf_yaml *expect, unsigned i,
+                           bool grpc)
+{
+    uint32_t status = k->s->release.smoke[i].expect;
+
+    if (expect->kind != HF_YAML_SCALAR)
+        return;
+    if (grpc && status > GRPC_STATUS_MOST)
+        wrong(k, expect, ".release.smoke[%u].expect is %u; expected a grpc-status from 0 to %d", i,
+              status, GRPC_STATUS_MOST);
+    else if (!grpc && (status < 100 || strcmp(expect->text, "0") == 0))
+        wrong(k, expect, ".release.smoke[%u].expect is %.9s; expected a status from 100 to 599", i,
+              expect->text);
 }
 
 static void check_smoke(const struct check *k)
@@ -349,9 +373,19 @@ static void check_smoke(const struct check *k)
         return;
     for (const struct hf_yaml *e = smoke->first; e; e = e->next, i++) {
         bool get = hf_yaml_get(e, "get"), post = hf_yaml_get(e, "post");
-        if (e->kind == HF_YAML_MAP && get == post)
-            wrong(k, e, ".release.smoke[%u] has %s; expected one of the two", i,
-                  get ? "both get and post" : "neither get nor post");
+        const struct hf_yaml *grpc = hf_yaml_get(e, "grpc"), *expect = hf_yaml_get(e, "expect");
+        if (e->kind == HF_YAML_MAP && get + post + (grpc != NULL) != 1)
+            wrong(k, e, ".release.smoke[%u] has %s; expected one of the three", i,
+                  grpc          ? "grpc and another request"
+                  : get && post ? "both get and post"
+                                : "neither get, post nor grpc");
+        else if (grpc && k->s->protocol == HF_PROTOCOL_HTTP1)
+            wrong(k, grpc->key,
+                  ".release.smoke[%u].grpc is given, and protocol is http1; expected "
+                  "protocol: grpc",
+                  i);
+        if (expect && i < k->s->release.n_smoke)
+            check_expected(k, expect, i, grpc);
     }
 }
 

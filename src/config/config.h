@@ -164,8 +164,10 @@ struct hf_config_instance {
 };
 
 struct hf_config_health {
-    char *path; /* NULL: tcp */
-    bool tcp;   /* a connection is enough */
+    char *path;         /* NULL: tcp or grpc */
+    bool tcp;           /* a connection is enough */
+    bool grpc;          /* grpc.health.v1.Health/Check */
+    char *grpc_service; /* that is asked about; "": the server as a whole */
     struct hf_duration interval, timeout;
     uint32_t rise, fall;
     struct hf_duration start; /* time to become ready */
@@ -178,7 +180,7 @@ struct hf_config_timeout {
 struct hf_config_retry {
     uint32_t attempts; /* beyond the first; 0: off */
     uint32_t budget;   /* of 10000 */
-    bool on_500;
+    bool on_500, grpc;
 };
 
 struct hf_config_hold {
@@ -194,8 +196,8 @@ struct hf_config_eject {
 struct hf_config_smoke {
     char *name; /* "" */
     struct hf_config_place place;
-    char *get, *post; /* a path; exactly one is not NULL */
-    uint32_t expect;  /* status */
+    char *get, *post, *grpc; /* a path; exactly one is not NULL */
+    uint32_t expect;         /* status; of grpc: grpc-status */
     char *body;       /* what the response's body has to contain; NULL: anything */
 };
 
@@ -224,7 +226,8 @@ struct hf_config_service {
     char *name;
     struct hf_config_place place;
     struct hf_config_route *route;
-    size_t n_route; /* at least 1 */
+    size_t n_route;    /* at least 1 */
+    uint32_t protocol; /* enum hf_plan_protocol */
 
     /* Either processes of ours: */
     struct hf_config_argv command; /* n == 0: fixed instances */

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "board/plan.h"
 #include "config/check.h"
 
 static struct hf_config_argv inherit(const struct hf_config_argv *own,
@@ -48,7 +49,7 @@ static void resolve_versions(struct hf_pool *pool, const struct hf_config *c,
 }
 
 static void resolve_service(struct hf_pool *pool, const struct hf_config *c,
-                            struct hf_config_service *s)
+                            struct hf_config_service *s, const struct hf_yaml *map)
 {
     for (size_t i = 0; i < s->n_route; i++) {
         for (char *p = s->route[i].host; p && *p; p++)
@@ -56,10 +57,18 @@ static void resolve_service(struct hf_pool *pool, const struct hf_config *c,
     }
     if (s->replicas.max == 0)
         s->replicas.max = s->replicas.min;
-    if (s->health.tcp)
+    if (s->protocol == HF_PROTOCOL_GRPC && !s->health.path && !s->health.tcp &&
+        !hf_yaml_get(hf_yaml_get(map, "health"), "grpc"))
+        s->health.grpc = true;
+    if (s->health.tcp || s->health.grpc)
         s->health.path = NULL;
     else if (!s->health.path)
         s->health.path = hf_pool_strdup(pool, "/-/ready");
+    for (size_t i = 0; i < s->release.n_smoke; i++) {
+        struct hf_config_smoke *smoke = &s->release.smoke[i];
+        if (!smoke->grpc && smoke->expect == 0)
+            smoke->expect = 200;
+    }
     resolve_versions(pool, c, s);
 }
 
@@ -95,5 +104,6 @@ void hf_config_resolve(struct hf_pool *pool, struct hf_config *c, const struct h
     for (size_t i = 0; i < c->gateway.n_listen; i++)
         resolve_tls(pool, &c->gateway.listen[i].tls);
     for (size_t i = 0; i < c->n_services; i++)
-        resolve_service(pool, c, &c->services[i]);
+        resolve_service(pool, c, &c->services[i],
+                        hf_yaml_get(hf_yaml_get(root, "services"), c->services[i].name));
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "board/handover.h"
+#include "board/plan.h"
 #include "config/custom.h"
 #include "config/schema.h"
 #include "config/user.h"
@@ -376,6 +377,11 @@ static const struct hf_row health_rows[] = {
      .doc = "What is asked for; a 2xx answer is good."},
     {"tcp", HF_ROW_BOOL, SERVICE(health.tcp), .fallback = "false",
      .doc = "A connection is enough, nothing is asked."},
+    {"grpc", HF_ROW_BOOL, SERVICE(health.grpc), .fallback_doc = "true with `protocol: grpc`",
+     .doc = "`grpc.health.v1.Health/Check` is asked; SERVING is good."},
+    {"service", HF_ROW_TEXT, SERVICE(health.grpc_service), WITHIN(0, 255), .fallback = "",
+     .expected = "a name such as shop.Orders",
+     .doc = "The gRPC service that is asked about; empty: the server as a whole."},
     {"interval", HF_ROW_DURATION, SERVICE(health.interval), WITHIN(100, HOUR), .fallback = "1s",
      .doc = "Time between two checks of an instance, with some jitter."},
     {"timeout", HF_ROW_DURATION, SERVICE(health.timeout), WITHIN(10, 10 * MINUTE), .fallback = "1s",
@@ -417,6 +423,10 @@ static const struct hf_row retry_rows[] = {
      .doc = "Retries for the requests of the last 10 s, at most."},
     {"on_500", HF_ROW_BOOL, SERVICE(retry.on_500), .fallback = "false",
      .doc = "Whether a 500 is retried too, beside 502, 503 and 504."},
+    {"grpc", HF_ROW_BOOL, SERVICE(retry.grpc), .fallback = "false",
+     .doc = "Whether gRPC calls may be repeated, as if they were idempotent: after UNAVAILABLE, a "
+            "lost connection or `timeout.try`. A call that the instance says it did not begin is "
+            "sent again in any case."},
 };
 static const struct hf_section retry_section = {
     .title = "services.NAME.retry",
@@ -449,11 +459,14 @@ static const struct hf_section eject_section = {
 #define SMOKE(field) FIELD(struct hf_config_smoke, field)
 static const struct hf_row smoke_rows[] = {
     {"get", HF_ROW_TEXT, SMOKE(get), WITHIN(1, 2048), .check = hf_url_path_check,
-     .expected = "a path such as /orders/1", .doc = "GET this path. Either this or `post`."},
+     .expected = "a path such as /orders/1", .doc = "GET this path. Either this, `post` or `grpc`."},
     {"post", HF_ROW_TEXT, SMOKE(post), WITHIN(1, 2048), .check = hf_url_path_check,
      .expected = "a path such as /orders", .doc = "POST an empty body to this path."},
-    {"expect", HF_ROW_COUNT, SMOKE(expect), WITHIN(100, 599), .fallback = "200",
-     .doc = "The status that it must answer."},
+    {"grpc", HF_ROW_TEXT, SMOKE(grpc), WITHIN(1, 2048), .check = hf_url_path_check,
+     .expected = "a method such as /shop.Orders/List",
+     .doc = "Call this gRPC method with an empty message."},
+    {"expect", HF_ROW_COUNT, SMOKE(expect), WITHIN(0, 599), .fallback_doc = "200; of `grpc`: 0",
+     .doc = "The status that it must answer; of `grpc`: the `grpc-status`."},
     {"body", HF_ROW_TEXT, SMOKE(body), WITHIN(1, 4096),
      .doc = "A text that the answer must contain."},
 };
@@ -509,12 +522,19 @@ static const struct hf_section log_section = {
 static const char *const upgrades[] = {
     [HF_UPGRADE_OFF] = "off", [HF_UPGRADE_WEBSOCKET] = "websocket", [HF_UPGRADE_ANY] = "any", NULL};
 static const char *const proxy_versions[] = {"off", "v1", "v2", NULL}; /* by version */
+static const char *const protocols[] = {[HF_PROTOCOL_HTTP1] = "http1",
+                                        [HF_PROTOCOL_H2] = "h2",
+                                        [HF_PROTOCOL_GRPC] = "grpc",
+                                        NULL};
 
 static const struct hf_row service_rows[] = {
     {"route", HF_ROW_LIST, ARRAY(struct hf_config_service, route, n_route), WITHIN(1, 256),
      .required = true, .section = &route_section,
      .expected = "a list of 1 to 256 routes such as [{ host: shop.example, path: /orders }]",
      .doc = "Which requests are its own."},
+    {"protocol", HF_ROW_CHOICE, SERVICE(protocol), .choices = protocols, .fallback = "http1",
+     .doc = "In what its instances are asked: HTTP/1.1; HTTP/2 in cleartext, without an upgrade; or "
+            "that for gRPC, where `grpc-status` says what became of a call."},
     {"command", HF_ROW_CUSTOM, SERVICE(command), .parse = hf_custom_argv, .expected = EXPECTED_ARGV,
      .doc = "How to start an instance, without a shell; " EXPECTED_PLACEHOLDER
             " are filled in. Either this, with `version`, or `instances`."},

@@ -200,6 +200,8 @@ static struct hf_plan_service service_part(const struct hf_config_service *c)
         .retry_percent = (uint8_t)(c->retry.budget / 100),
         .retry_on_500 = c->retry.on_500,
         .proxy_version = (uint8_t)c->proxy_protocol,
+        .retry_grpc = c->retry.grpc,
+        .protocol = (uint8_t)c->protocol,
     };
 }
 

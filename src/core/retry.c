@@ -2,6 +2,8 @@
 
 bool hf_retry_is_free(const struct hf_retry_case *c)
 {
+    if (c->failure == HF_FAILURE_REFUSED)
+        return c->kept && !c->passed_on && c->attempts <= HF_RETRY_REFUSED;
     return c->failure == HF_FAILURE_STALE && c->idempotent && c->kept && !c->passed_on &&
            c->attempts == 1;
 }
@@ -12,6 +14,7 @@ bool hf_retry_allowed(const struct hf_retry_case *c, const struct hf_plan_servic
         return false;
     switch (c->failure) {
     case HF_FAILURE_CONNECT:
+    case HF_FAILURE_REFUSED:
         return true;
     case HF_FAILURE_STALE:
     case HF_FAILURE_LOST:

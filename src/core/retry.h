@@ -10,6 +10,7 @@ enum hf_failure {
     HF_FAILURE_LOCAL,   /* no descriptor, port or memory here: nothing was sent, nobody's fault */
     HF_FAILURE_CONNECT, /* refused, unreachable or timed out: nothing was sent */
     HF_FAILURE_STALE,   /* a kept connection was closed before a byte of the response */
+    HF_FAILURE_REFUSED, /* the endpoint says that it has not begun it (RFC 9113 8.7) */
     HF_FAILURE_LOST,    /* a new connection was closed before the response's head was whole */
     HF_FAILURE_TRY,     /* timeout.try passed without a head */
     HF_FAILURE_INVALID, /* the response is no valid HTTP */
@@ -32,7 +33,9 @@ struct hf_retry_case {
 bool hf_retry_allowed(const struct hf_retry_case *c, const struct hf_plan_service *s);
 
 /* A connection that the peer closed while it was idle says nothing of the endpoint: an idempotent
- * request is sent once more even where retries are off. */
+ * request is sent once more even where retries are off. So is any request that an endpoint has
+ * refused before it looked at it, up to HF_RETRY_REFUSED times: one that leaves says so. */
+enum { HF_RETRY_REFUSED = 3 };
 bool hf_retry_is_free(const struct hf_retry_case *c);
 
 enum { HF_RETRY_SECONDS = 10, HF_RETRY_BURST = 100 };
