@@ -459,7 +459,8 @@ static const struct hf_section eject_section = {
 #define SMOKE(field) FIELD(struct hf_config_smoke, field)
 static const struct hf_row smoke_rows[] = {
     {"get", HF_ROW_TEXT, SMOKE(get), WITHIN(1, 2048), .check = hf_url_path_check,
-     .expected = "a path such as /orders/1", .doc = "GET this path. Either this, `post` or `grpc`."},
+     .expected = "a path such as /orders/1",
+     .doc = "GET this path. Either this, `post` or `grpc`."},
     {"post", HF_ROW_TEXT, SMOKE(post), WITHIN(1, 2048), .check = hf_url_path_check,
      .expected = "a path such as /orders", .doc = "POST an empty body to this path."},
     {"grpc", HF_ROW_TEXT, SMOKE(grpc), WITHIN(1, 2048), .check = hf_url_path_check,
@@ -522,10 +523,8 @@ static const struct hf_section log_section = {
 static const char *const upgrades[] = {
     [HF_UPGRADE_OFF] = "off", [HF_UPGRADE_WEBSOCKET] = "websocket", [HF_UPGRADE_ANY] = "any", NULL};
 static const char *const proxy_versions[] = {"off", "v1", "v2", NULL}; /* by version */
-static const char *const protocols[] = {[HF_PROTOCOL_HTTP1] = "http1",
-                                        [HF_PROTOCOL_H2] = "h2",
-                                        [HF_PROTOCOL_GRPC] = "grpc",
-                                        NULL};
+static const char *const protocols[] = {
+    [HF_PROTOCOL_HTTP1] = "http1", [HF_PROTOCOL_H2] = "h2", [HF_PROTOCOL_GRPC] = "grpc", NULL};
 
 static const struct hf_row service_rows[] = {
     {"route", HF_ROW_LIST, ARRAY(struct hf_config_service, route, n_route), WITHIN(1, 256),
@@ -533,8 +532,9 @@ static const struct hf_row service_rows[] = {
      .expected = "a list of 1 to 256 routes such as [{ host: shop.example, path: /orders }]",
      .doc = "Which requests are its own."},
     {"protocol", HF_ROW_CHOICE, SERVICE(protocol), .choices = protocols, .fallback = "http1",
-     .doc = "In what its instances are asked: HTTP/1.1; HTTP/2 in cleartext, without an upgrade; or "
-            "that for gRPC, where `grpc-status` says what became of a call."},
+     .doc =
+         "In what its instances are asked: HTTP/1.1; HTTP/2 in cleartext, without an upgrade; or "
+         "that for gRPC, where `grpc-status` says what became of a call."},
     {"command", HF_ROW_CUSTOM, SERVICE(command), .parse = hf_custom_argv, .expected = EXPECTED_ARGV,
      .doc = "How to start an instance, without a shell; " EXPECTED_PLACEHOLDER
             " are filled in. Either this, with `version`, or `instances`."},

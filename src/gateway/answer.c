@@ -3,10 +3,39 @@
 #include "gateway/answer_body.h"
 #include "gateway/exchange.h"
 #include "gateway/worker.h"
+#include "http/grpc.h"
 
 static void add_field(struct hf_h1_head *head, struct hf_str name, struct hf_str value)
 {
     head->fields[head->n_fields++] = (struct hf_h1_field){.name = name, .value = value};
+}
+
+/* To a gRPC client: a response of a head alone, which says it all (trailers-only). Of what the
+ * gateway says, no byte needs the percent-encoding of grpc-message. */
+static void answer_grpc(struct hf_client *c, uint8_t status, const char *detail,
+                        unsigned retry_after)
+{
+    struct hf_h1_framing framing = {.kind = HF_H1_BODY_NONE};
+    char status_digits[HF_DECIMAL_MOST], wait_digits[HF_DECIMAL_MOST];
+    struct hf_h1_head head;
+
+    head.status = 200;
+    head.reason = hf_http_reason(200);
+    head.connection = 0;
+    head.n_fields = 0;
+    head.seen = 0;
+    add_field(&head, HF_STR("content-type"), HF_STR("application/grpc"));
+    add_field(&head, HF_STR("grpc-status"),
+              (struct hf_str){status_digits, hf_decimal(status, status_digits)});
+    add_field(&head, HF_STR("grpc-message"), hf_str(detail));
+    if (retry_after)
+        add_field(&head, HF_STR("grpc-retry-pushback-ms"),
+                  (struct hf_str){wait_digits, hf_decimal(1000UL * retry_after, wait_digits)});
+    if (c->worker->leaving)
+        c->keep_alive = false;
+    hf_client_head(c, &head, &framing);
+    hf_client_end(c, NULL);
+    hf_client_flush(c);
 }
 
 /* location may be empty. */
@@ -57,7 +86,10 @@ void hf_answer(struct hf_client *c, unsigned status, const char *detail, unsigne
 {
     struct hf_answer_body body = body_for(c, status, detail);
 
-    answer(c, &body, retry_after, (struct hf_str){0});
+    if (c->exchange && c->exchange->grpc)
+        answer_grpc(c, hf_grpc_from_http(status), detail, retry_after);
+    else
+        answer(c, &body, retry_after, (struct hf_str){0});
 }
 
 void hf_answer_redirect(struct hf_client *c, unsigned status, struct hf_str location)

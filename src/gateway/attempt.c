@@ -5,6 +5,7 @@
 #include "gateway/tunnel.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
+#include "http/grpc.h"
 
 enum { ORPHAN_MS = 60000 /* for requests of a service that is gone */ };
 
@@ -61,6 +62,8 @@ static void arm(struct hf_exchange *x)
                 at = try_by;
         }
     }
+    if (x->deadline.ns && hf_mono_before(x->deadline, at))
+        at = x->deadline;
     hf_timer_set(w->loop, &x->timer, at);
 }
 
@@ -93,6 +96,10 @@ void hf_attempt_begin(struct hf_exchange *x)
         hf_exchange_answer(x, 503, "the service is not offered any more", 0);
         return;
     }
+    if ((s->protocol == HF_PROTOCOL_HTTP1) != (x->protocol == HF_PROTOCOL_HTTP1)) {
+        hf_exchange_answer(x, 503, "the service has just changed its protocol", 1);
+        return;
+    }
     at = hf_balance_pick(&w->view, s, &x->tried, &w->random, hf_worker_now(w));
     if (at == HF_BALANCE_NONE) {
         hf_hold(x, s);
@@ -105,6 +112,7 @@ void hf_attempt_begin(struct hf_exchange *x)
     x->attempt_at = hf_worker_now(w);
     x->sent = 0;
     x->status = 0;
+    x->grpc_status = HF_GRPC_MISSING;
     x->interims = 0;
     x->begun = x->try_noted = false;
     hf_exchange_state_set(x, HF_EXCHANGE_ATTEMPT);
@@ -251,7 +259,14 @@ static void answer_failure(struct hf_exchange *x, enum hf_failure failure)
         hf_exchange_answer(x, 504, "the service did not answer in time", 0);
         break;
     case HF_FAILURE_INVALID:
-        hf_exchange_answer(x, 502, "the service's response is not valid HTTP", 0);
+        hf_exchange_answer(x, 502,
+                           x->protocol == HF_PROTOCOL_HTTP1
+                               ? "the service's response is not valid HTTP"
+                               : "the service's response is not valid HTTP/2",
+                           0);
+        break;
+    case HF_FAILURE_REFUSED:
+        hf_exchange_answer(x, 503, "the service's instances take no more requests now", 1);
         break;
     default:
         hf_exchange_answer(x, 502, "the service closed the connection without an answer", 0);
@@ -269,7 +284,8 @@ void hf_attempt_failed(struct hf_exchange *x, enum hf_failure failure)
     x->stale = failure == HF_FAILURE_STALE;
     c = retry_case(x, failure);
     if (failure == HF_FAILURE_LOCAL || hf_retry_is_free(&c)) {
-        x->tried.n = 0; /* the endpoint itself did nothing wrong */
+        if (failure != HF_FAILURE_REFUSED)
+            x->tried.n = 0; /* the endpoint itself did nothing wrong */
         hf_attempt_end(x, HF_RESULT_NONE, false);
     } else {
         note_failure(x, failure, s);
@@ -283,11 +299,19 @@ void hf_attempt_failed(struct hf_exchange *x, enum hf_failure failure)
         answer_failure(x, failure);
 }
 
+/* What a response's head says, and its grpc-status if it is the whole response. */
+static enum hf_failure status_failure(const struct hf_exchange *x)
+{
+    bool unavailable = x->grpc && x->grpc_status == HF_GRPC_UNAVAILABLE;
+
+    return unavailable || (x->status >= 502 && x->status <= 504) ? HF_FAILURE_502_4
+                                                                 : HF_FAILURE_500;
+}
+
 bool hf_attempt_retry_status(struct hf_exchange *x)
 {
     const struct hf_plan_service *s = policy(x);
-    enum hf_failure failure =
-        x->status >= 502 && x->status <= 504 ? HF_FAILURE_502_4 : HF_FAILURE_500;
+    enum hf_failure failure = status_failure(x);
     struct hf_retry_case c = retry_case(x, failure);
 
     note_failure(x, failure, s);
@@ -352,12 +376,21 @@ static void try_timeout(struct hf_exchange *x, const struct hf_plan_service *s)
     arm(x);
 }
 
+/* The time that the client gives, which may be any: it says nothing of the endpoint. */
+static void deadline_passed(struct hf_exchange *x)
+{
+    hf_attempt_end(x, HF_RESULT_NONE, false);
+    hf_exchange_answer(x, 504, "the service did not answer within the call's grpc-timeout", 0);
+}
+
 void hf_attempt_timeout(struct hf_exchange *x)
 {
     const struct hf_plan_service *s = policy(x);
     struct hf_mono now = hf_worker_now(x->worker);
 
-    if (!x->upstream->connected)
+    if (x->deadline.ns && !hf_mono_before(now, x->deadline))
+        deadline_passed(x);
+    else if (!x->upstream->connected)
         hf_attempt_failed(x, HF_FAILURE_CONNECT);
     else if (waits_for_client(x))
         hf_attempt_progress(x);

@@ -22,7 +22,8 @@ void hf_attempt_end(struct hf_exchange *x, enum hf_result result, bool keep);
 /* It failed without a byte passed on: tries again, holds, or answers. */
 void hf_attempt_failed(struct hf_exchange *x, enum hf_failure failure);
 
-/* The response's status is 5xx. True: it was dropped, the request went elsewhere. */
+/* The response's status, or grpc-status, is a failure. True: it was dropped, the request went
+ * elsewhere. */
 bool hf_attempt_retry_status(struct hf_exchange *x);
 
 void hf_attempt_timeout(struct hf_exchange *x); /* while waiting for the response's head */

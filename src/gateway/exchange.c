@@ -12,6 +12,7 @@
 #include "gateway/tunnel.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
+#include "http/grpc.h"
 
 static void on_timer(struct hf_timer *t);
 
@@ -56,6 +57,10 @@ static void before_answer(struct hf_exchange *x, unsigned status)
     x->status = (uint16_t)status;
     if (!x->request_done)
         x->client->keep_alive = false; /* what still comes of the request is thrown away */
+    if (x->grpc) {
+        x->status = 200;
+        x->grpc_status = hf_grpc_from_http(status);
+    }
 }
 
 void hf_exchange_answer(struct hf_exchange *x, unsigned status, const char *detail,
@@ -97,15 +102,31 @@ static enum hf_answer_form wanted_form(const struct hf_h1_head *head)
     return hf_accept_choose(&accept);
 }
 
+/* How long the client waits; it may be an upper bound of what the service's policy allows. */
+static void take_deadline(struct hf_exchange *x, const struct hf_h1_head *head)
+{
+    const struct hf_h1_field *f = hf_h1_field_named(head, HF_STR("grpc-timeout"));
+    struct hf_duration wait;
+
+    if (f && hf_grpc_timeout_parse(f->value, &wait) == 0)
+        x->deadline = hf_mono_add(x->arrived, wait);
+}
+
 static void take_request(struct hf_exchange *x, const struct hf_h1_head *head,
                          const struct hf_h1_framing *framing)
 {
+    const struct hf_h1_field *type = hf_h1_field(head, HF_FIELD_CONTENT_TYPE);
+
     x->arrived = hf_worker_now(x->worker);
     x->second = hf_worker_wall_ns(x->worker, x->arrived) / HF_NS_PER_S;
     x->method = head->method_id;
     x->idempotent = is_idempotent(head->method_id);
     x->form = (uint8_t)wanted_form(head);
     x->kept = true;
+    x->grpc = type && hf_grpc_content_type(type->value);
+    x->grpc_status = HF_GRPC_MISSING;
+    if (x->grpc)
+        take_deadline(x, head);
     x->expect_continue = framing->expect_continue;
     x->request_kind = framing->kind;
     x->request_done = framing->kind == HF_H1_BODY_NONE ||
@@ -150,6 +171,15 @@ static void serve(struct hf_exchange *x, const struct hf_routing *r, const struc
         hf_attempt_begin(x);
 }
 
+/* In what the service's endpoints are asked. */
+static void offers(struct hf_exchange *x, const struct hf_plan_service *s,
+                   const struct hf_h1_head *head, const struct hf_h1_framing *framing)
+{
+    x->protocol = s->protocol;
+    x->upgrade = s->protocol == HF_PROTOCOL_HTTP1 && hf_tunnel_offered(head, framing, s);
+    x->idempotent = x->idempotent || (x->grpc && s->retry_grpc);
+}
+
 void hf_exchange_start(struct hf_client *c, const struct hf_h1_framing *framing)
 {
     struct hf_worker *w = c->worker;
@@ -164,8 +194,8 @@ void hf_exchange_start(struct hf_client *c, const struct hf_h1_framing *framing)
     take_request(x, head, framing);
     bad = hf_routing_find(w->view.plan, head, normal, &r);
     x->probe = r.probe;
-    x->upgrade = r.service >= 0 &&
-                 hf_tunnel_offered(head, framing, &hf_plan_services(w->view.plan)[r.service]);
+    if (r.service >= 0)
+        offers(x, &hf_plan_services(w->view.plan)[r.service], head, framing);
     if (hf_rewrite_request(x, head, framing, &r)) {
         hf_exchange_answer(x, 431, "the header section is too long", 0);
     } else if (bad) {
@@ -224,6 +254,11 @@ static int append(struct hf_exchange *x, struct hf_str s)
     return hf_buffer_add(&x->worker->buffers, &x->request, s);
 }
 
+static bool in_chunks(const struct hf_exchange *x)
+{
+    return x->request_kind == HF_H1_BODY_CHUNKED && x->protocol == HF_PROTOCOL_HTTP1;
+}
+
 static int append_chunk(struct hf_exchange *x, struct hf_str data)
 {
     char frame[HF_H1_CHUNK_FRAME];
@@ -235,9 +270,9 @@ static int append_chunk(struct hf_exchange *x, struct hf_str data)
     return append(x, HF_STR("\r\n"));
 }
 
-static int append_end(struct hf_exchange *x, const struct hf_h1_trailers *trailers)
+static int append_trailers(struct hf_exchange *x, const struct hf_h1_trailers *trailers)
 {
-    int rc = append(x, HF_STR("0\r\n"));
+    int rc = 0;
 
     for (unsigned i = 0; !rc && trailers && i < trailers->n; i++) {
         rc = append(x, trailers->fields[i].name);
@@ -245,6 +280,24 @@ static int append_end(struct hf_exchange *x, const struct hf_h1_trailers *traile
         rc = rc ? rc : append(x, trailers->fields[i].value);
         rc = rc ? rc : append(x, HF_STR("\r\n"));
     }
+    return rc;
+}
+
+/* HTTP/2 frames the body itself, when it is sent. */
+static int append_end(struct hf_exchange *x, const struct hf_h1_trailers *trailers)
+{
+    uint32_t before = x->request.end;
+    int rc = 0;
+
+    if (x->protocol != HF_PROTOCOL_HTTP1) {
+        rc = append_trailers(x, trailers);
+        x->trailers_n = x->request.end - before;
+        return rc;
+    }
+    if (!in_chunks(x))
+        return 0;
+    rc = append(x, HF_STR("0\r\n"));
+    rc = rc ? rc : append_trailers(x, trailers);
     return rc ? rc : append(x, HF_STR("\r\n"));
 }
 
@@ -259,7 +312,7 @@ void hf_exchange_feed(struct hf_exchange *x, struct hf_str data, bool last)
 
     x->body_bytes += data.n;
     if ((most && x->body_bytes > most && !x->tunnel) ||
-        (x->request_kind == HF_H1_BODY_CHUNKED ? append_chunk(x, data) : append(x, data)))
+        (in_chunks(x) ? append_chunk(x, data) : append(x, data)))
         too_large(x);
     else if (last)
         hf_exchange_feed_end(x, NULL);
@@ -267,7 +320,7 @@ void hf_exchange_feed(struct hf_exchange *x, struct hf_str data, bool last)
 
 void hf_exchange_feed_end(struct hf_exchange *x, const struct hf_h1_trailers *trailers)
 {
-    if (x->request_kind == HF_H1_BODY_CHUNKED && append_end(x, trailers))
+    if (append_end(x, trailers))
         hf_exchange_bad_body(x, 431, hf_h1_error_text(HF_H1_TRAILER_LONG));
     else
         x->request_done = true;

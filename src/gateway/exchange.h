@@ -42,7 +42,9 @@ struct hf_exchange {
     uint8_t state;
 
     /* the request */
-    uint8_t method; /* enum hf_method */
+    uint8_t method;   /* enum hf_method */
+    uint8_t protocol; /* enum hf_plan_protocol: it was rendered for endpoints that speak this */
+    bool grpc;        /* it is a gRPC call */
     bool idempotent, probe, expect_continue;
     bool upgrade;         /* it offers another protocol, and the service may take that up */
     bool request_done;    /* all of it was received */
@@ -52,6 +54,7 @@ struct hf_exchange {
     uint64_t body_bytes;
     struct hf_buffer request; /* rendered head, then body, framed as it is sent */
     uint32_t head_size;       /* of the rendered head, which stays at the front for the log */
+    uint32_t trailers_n;      /* HTTP/2: bytes of trailer lines, at the end */
     uint32_t sent;            /* bytes of request that went out in this attempt */
     uint32_t url_at, url_n, host_at, host_n, method_n, upgrade_at, upgrade_n;
     /* Where the route has put another path in place of its prefix: of url, that path's bytes, and
@@ -71,13 +74,15 @@ struct hf_exchange {
     struct hf_mono arrived;
     struct hf_mono attempt_at;  /* when it began; from when all was sent on: that moment */
     struct hf_mono response_by; /* 0 until all of the request was sent */
+    struct hf_mono deadline;    /* of grpc-timeout; 0: none */
     struct hf_mono hold_by;     /* 0 until it is held */
     int64_t second;             /* of arrival, wall */
 
     /* the response */
     uint16_t status;
-    uint8_t interims; /* 1xx responses so far in this attempt */
-    bool passed_on;   /* its head went to the client */
+    uint8_t grpc_status; /* enum hf_grpc_status */
+    uint8_t interims;    /* 1xx responses so far in this attempt */
+    bool passed_on;      /* its head went to the client */
     uint64_t bytes_out;
 
     /* once it is a tunnel (tunnel.h); request and response are its two ways */

@@ -100,16 +100,20 @@ static void put_response_framing(struct hf_h1_client *c, struct hf_h1_out *o,
 {
     const struct hf_exchange *x = c->base.exchange;
     bool unknown = framing->kind == HF_H1_BODY_CHUNKED || framing->kind == HF_H1_BODY_UNTIL_CLOSE;
+    bool head_only = x && x->method == HF_METHOD_HEAD;
 
     /* Of HEAD and 304 as well, but never of 204: RFC 9110 8.6. */
     if ((head->seen & HF_FIELD_BIT(HF_FIELD_CONTENT_LENGTH)) && head->status != 204) {
         HF_H1_PUT(o, "content-length: ");
         hf_h1_put_decimal(o, framing->length);
         HF_H1_PUT(o, "\r\n");
+    } else if (framing->kind == HF_H1_BODY_NONE && head->status != 204 && head->status != 304 &&
+               !head_only) { /* HTTP/2 says by a flag that there is none */
+        HF_H1_PUT(o, "content-length: 0\r\n");
     }
     c->chunked = unknown && c->minor;
-    if (c->chunked || (x && x->method == HF_METHOD_HEAD && c->minor &&
-                       (head->seen & HF_FIELD_BIT(HF_FIELD_TRANSFER_ENCODING))))
+    if (c->chunked ||
+        (head_only && c->minor && (head->seen & HF_FIELD_BIT(HF_FIELD_TRANSFER_ENCODING))))
         HF_H1_PUT(o, "transfer-encoding: chunked\r\n");
     else if (unknown)
         c->base.keep_alive = false;

@@ -45,50 +45,23 @@ static struct hf_h1_upstream *upstream_get(struct hf_worker *w)
     return u;
 }
 
-/* Did it fail for want of something that this process, or this machine, has run out of? */
-static enum hf_failure connect_failure(int error)
-{
-    switch (error) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-    case ENOSPC:
-    case EADDRNOTAVAIL:
-    case EAGAIN:
-        return HF_FAILURE_LOCAL;
-    default:
-        return HF_FAILURE_CONNECT;
-    }
-}
-
 enum hf_failure hf_h1_upstream_connect(struct hf_worker *w, struct hf_target *t,
                                        uint8_t proxy_version, struct hf_upstream **ret)
 {
-    struct sockaddr_storage ss;
-    socklen_t size = hf_addr_to_sockaddr(&t->address, &ss);
     struct hf_h1_upstream *u = upstream_get(w);
-    int error;
+    enum hf_failure failure = hf_upstream_dial(w, &t->address, &u->watch, &u->base.connected);
 
     u->base.target = t;
     u->proxy_version = proxy_version;
     u->header_due = proxy_version != 0;
-    u->watch.fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (u->watch.fd >= 0) {
-        hf_socket_nodelay(u->watch.fd);
-        u->base.connected = u->writable = connect(u->watch.fd, (struct sockaddr *)&ss, size) == 0;
-        if ((u->base.connected || errno == EINPROGRESS) &&
-            !hf_loop_watch(w->loop, &u->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)) {
-            *ret = &u->base;
-            return HF_FAILURE_NONE;
-        }
+    u->writable = u->base.connected;
+    if (failure == HF_FAILURE_NONE) {
+        *ret = &u->base;
+        return HF_FAILURE_NONE;
     }
-    error = errno;
-    if (u->watch.fd >= 0)
-        close(u->watch.fd);
     u->base.closed = true;
     hf_list_append(&w->retired_upstreams, &u->base.link);
-    return connect_failure(error);
+    return failure;
 }
 
 static void attach(struct hf_upstream *base)

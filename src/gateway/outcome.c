@@ -3,6 +3,7 @@
 #include "gateway/target.h"
 #include "gateway/trace.h"
 #include "gateway/worker.h"
+#include "http/grpc.h"
 
 enum { GIVEN_UP_S = 5 /* a client that leaves after so long without a byte was failed */ };
 
@@ -21,6 +22,15 @@ static void gauge(_Atomic uint32_t *g, int32_t change)
     atomic_store_explicit(g, n + (uint32_t)change, memory_order_relaxed);
 }
 
+bool hf_outcome_failed(const struct hf_exchange *x)
+{
+    if (x->grpc && x->grpc_status != HF_GRPC_MISSING)
+        return hf_grpc_failed(x->grpc_status);
+    if (x->grpc && x->protocol == HF_PROTOCOL_GRPC && x->status < 500)
+        return x->status == 200 || hf_grpc_failed(hf_grpc_from_http(x->status));
+    return x->status >= 500;
+}
+
 void hf_outcome_arrived(struct hf_exchange *x)
 {
     if (!counted(x))
@@ -34,7 +44,7 @@ static enum hf_outcome judge(const struct hf_exchange *x, enum hf_ending ending,
 {
     switch (ending) {
     case HF_ENDING_WHOLE:
-        return x->status >= 500 ? HF_OUTCOME_FAILED : HF_OUTCOME_OK;
+        return hf_outcome_failed(x) ? HF_OUTCOME_FAILED : HF_OUTCOME_OK;
     case HF_ENDING_BROKEN:
         return HF_OUTCOME_FAILED;
     case HF_ENDING_CLIENT_GONE:
@@ -144,6 +154,10 @@ static void put_line(struct hf_h1_out *o, const struct hf_exchange *x, const cha
     put_escaped(o, (struct hf_str){request + x->url_at + x->replaced_n, x->url_n - x->replaced_n});
     HF_H1_PUT(o, "\",\"status\":");
     hf_h1_put_decimal(o, x->status);
+    if (x->grpc && x->grpc_status != HF_GRPC_MISSING) {
+        HF_H1_PUT(o, ",\"grpcStatus\":");
+        hf_h1_put_decimal(o, x->grpc_status);
+    }
     HF_H1_PUT(o, ",\"bytes\":");
     hf_h1_put_decimal(o, x->bytes_out);
     HF_H1_PUT(o, ",\"responseTime\":");

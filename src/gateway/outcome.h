@@ -8,6 +8,9 @@ enum hf_ending {
     HF_ENDING_CLIENT_GONE, /* the client left first */
 };
 
+/* Does what was answered speak against the service? A status of 5xx, or a gRPC call's status. */
+bool hf_outcome_failed(const struct hf_exchange *x);
+
 void hf_outcome_arrived(struct hf_exchange *x);
 
 /* A request that is not valid HTTP, or did not arrive in time, was answered with status. */

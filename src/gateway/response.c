@@ -2,8 +2,10 @@
 
 #include "gateway/attempt.h"
 #include "gateway/hold.h"
+#include "gateway/outcome.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
+#include "http/grpc.h"
 
 enum { INTERIM_MOST = 16 /* 1xx responses in a row that an upstream may send */ };
 
@@ -27,13 +29,21 @@ static void measure(struct hf_exchange *x)
     hf_balance_latency(x->target->live, us > 0 ? (uint64_t)us : 1);
 }
 
+static void note_grpc(struct hf_exchange *x, const struct hf_h1_field *f)
+{
+    if (f)
+        x->grpc_status = hf_grpc_status_parse(f->value);
+}
+
 void hf_response_head(struct hf_exchange *x, const struct hf_h1_head *head,
                       const struct hf_h1_framing *framing)
 {
     struct hf_client *c = x->client;
 
     x->status = head->status;
-    if (x->status >= 500) {
+    if (x->grpc)
+        note_grpc(x, hf_h1_field_named(head, HF_STR("grpc-status")));
+    if (x->status >= 500 || (x->grpc_status != HF_GRPC_MISSING && hf_outcome_failed(x))) {
         if (hf_attempt_retry_status(x))
             return;
     } else {
@@ -66,8 +76,13 @@ void hf_response_end(struct hf_exchange *x, const struct hf_h1_trailers *trailer
 {
     struct hf_client *c = x->client;
     bool sent_all = x->request_done && x->sent == x->request.end;
-    enum hf_result result = x->status >= 500 ? HF_RESULT_FAILED : HF_RESULT_OK;
+    enum hf_result result;
 
+    for (unsigned i = 0; x->grpc && trailers && i < trailers->n; i++) {
+        if (hf_str_eq(trailers->fields[i].name, HF_STR("grpc-status")))
+            note_grpc(x, &trailers->fields[i]);
+    }
+    result = hf_outcome_failed(x) ? HF_RESULT_FAILED : HF_RESULT_OK;
     hf_client_end(c, trailers);
     hf_client_flush(c);
     hf_attempt_end(x, result, x->upstream->reusable && sent_all);

@@ -195,10 +195,27 @@ static void put_fields(struct hf_h1_out *o, const struct hf_h1_head *head, uint6
     }
 }
 
-static void put_framing(struct hf_h1_out *o, const struct hf_h1_framing *framing)
+static bool wants_trailers(const struct hf_h1_head *head)
 {
+    const struct hf_h1_field *te = hf_h1_field(head, HF_FIELD_TE);
+    struct hf_str rest = te ? te->value : HF_STR(""), element;
+
+    while (hf_h1_list_next(&rest, &element)) {
+        if (hf_str_eq_nocase(element, HF_STR("trailers")))
+            return true;
+    }
+    return false;
+}
+
+/* HTTP/2 frames bodies itself, and always has room for trailers. */
+static void put_framing(struct hf_h1_out *o, const struct hf_exchange *x,
+                        const struct hf_h1_head *head, const struct hf_h1_framing *framing)
+{
+    if (x->protocol != HF_PROTOCOL_HTTP1 && (x->grpc || wants_trailers(head)))
+        HF_H1_PUT(o, "te: trailers\r\n");
     if (framing->kind == HF_H1_BODY_CHUNKED) {
-        HF_H1_PUT(o, "transfer-encoding: chunked\r\n");
+        if (x->protocol == HF_PROTOCOL_HTTP1)
+            HF_H1_PUT(o, "transfer-encoding: chunked\r\n");
     } else if (framing->kind == HF_H1_BODY_LENGTH) {
         HF_H1_PUT(o, "content-length: ");
         hf_h1_put_decimal(o, framing->length);
@@ -310,7 +327,7 @@ int hf_rewrite_request(struct hf_exchange *x, const struct hf_h1_head *head,
         put_prefix(&o, x, head, prefix, trust);
     put_trace(&o, x, trace);
     hf_h1_put_field(&o, HF_STR("x-request-id"), (struct hf_str){x->id, x->id_n});
-    put_framing(&o, framing);
+    put_framing(&o, x, head, framing);
     if (x->upgrade)
         hf_tunnel_put_request(&o, x, head);
     else if (r->service >= 0 && hf_plan_services(w->view.plan)[r->service].proxy_version)

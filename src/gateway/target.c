@@ -4,6 +4,7 @@
 
 #include "core/eject.h"
 #include "gateway/gateway.h"
+#include "gateway/h2_upstream.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
 
@@ -11,6 +12,7 @@ enum { FRESH_MS = 1000 /* idle for at most this long: good for what cannot be re
 
 static void close_idle(struct hf_target *t)
 {
+    hf_h2_links_leave(t);
     HF_LIST_EACH (l, &t->idle) {
         hf_upstream_close(HF_CONTAINER(l, struct hf_upstream, link));
     }
@@ -49,6 +51,7 @@ void hf_target_init(struct hf_target *t, struct hf_worker *w, uint32_t slot)
     t->live = &w->view.endpoints[w->index][slot];
     hf_link_init(&t->idle);
     hf_link_init(&t->busy);
+    hf_link_init(&t->links);
     hf_task_init(&t->move, on_move);
 }
 

@@ -19,6 +19,8 @@ struct hf_target {
     struct hf_addr address;
     struct hf_link idle, busy; /* upstreams; idle: used last stands first */
     uint32_t n_idle;
+    struct hf_link links; /* connections of HTTP/2 (h2_upstream.h) */
+    uint32_t n_links;
     uint32_t idle_close_ms; /* the shortest idle time after which it was seen to close; 0: never */
     struct hf_task move;    /* idempotent requests that wait here go elsewhere */
     struct hf_live_endpoint *live;

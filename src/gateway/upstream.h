@@ -1,6 +1,7 @@
 /* gateway/upstream.h - the endpoint's side of an exchange, whatever protocol it speaks: what
  * carries one request to an endpoint and its response back. An HTTP/1.1 connection (h1_upstream.h)
- * carries one exchange at a time and is kept in its target's idle list in between.
+ * carries one exchange at a time and is kept in its target's idle list in between; a stream of an
+ * HTTP/2 connection (h2_upstream.h) is made for one exchange.
  *
  * The upstream takes the framing off a response and hands on a head, slices of the body and an end
  * (response.h). */
@@ -30,6 +31,11 @@ struct hf_upstream {
     bool reusable; /* the response allows it */
     bool closed;
 };
+
+/* Begins to connect watch, whose on_event is set, to address, and watches it. *connected: it is
+ * already. HF_FAILURE_NONE, or why it failed at once. */
+enum hf_failure hf_upstream_dial(struct hf_worker *w, const struct hf_addr *address,
+                                 struct hf_watch *watch, bool *connected);
 
 /* Finds or makes one for a new attempt of x at t. HF_FAILURE_NONE and *ret, or why it failed at
  * once. */

@@ -14,6 +14,7 @@
 #include "gateway/gateway.h"
 #include "gateway/h1_client.h"
 #include "gateway/h1_upstream.h"
+#include "gateway/h2_upstream.h"
 #include "gateway/hold.h"
 #include "gateway/keyring.h"
 #include "gateway/peer.h"
@@ -300,6 +301,8 @@ static void top_of_turn(struct hf_worker *w)
 {
     put_back(&w->retired_exchanges, &w->exchanges);
     put_back(&w->retired_upstreams, &w->upstreams);
+    put_back(&w->retired_h2_upstreams, &w->h2_upstreams);
+    put_back(&w->retired_links, &w->h2_links);
     put_back(&w->retired_clients, &w->clients);
     put_back(&w->retired_entrances, &w->entrance_pool);
     refresh_wall(w);
@@ -372,18 +375,25 @@ static void make_pools(struct hf_worker *w)
     hf_pool_init(&w->exchanges, sizeof(struct hf_exchange), 0);
     hf_pool_init(&w->upstreams, sizeof(struct hf_h1_upstream), 0);
     hf_pool_init(&w->entrance_pool, sizeof(struct hf_entrance), 0);
+    hf_pool_init(&w->h2_links, sizeof(struct hf_h2_link), 0);
+    hf_pool_init(&w->h2_upstreams, sizeof(struct hf_h2_upstream), 0);
     hf_buffers_init(&w->buffers);
+    hf_h2_memory_init(&w->h2_memory);
     hf_link_init(&w->all_clients);
     hf_link_init(&w->entrances);
     hf_link_init(&w->retired_clients);
     hf_link_init(&w->retired_entrances);
     hf_link_init(&w->retired_exchanges);
     hf_link_init(&w->retired_upstreams);
+    hf_link_init(&w->retired_links);
+    hf_link_init(&w->retired_h2_upstreams);
     hf_tasks_init(&w->tasks);
     hf_timer_init(&w->accept_again, on_accept_again);
     hf_timer_init(&w->leave, on_leave);
     hf_timer_init(&w->give_up, on_give_up);
     w->in = hf_alloc(HF_READ_SIZE);
+    w->h2_in = hf_alloc(HF_READ_SIZE);
+    w->h2_out = hf_alloc(HF_H2_SEND_SIZE);
     w->out.space = hf_alloc(HF_HEAD_OUT);
     w->out.text = (struct hf_h1_out){w->out.space, w->out.space + HF_HEAD_OUT, false};
 }

@@ -14,6 +14,7 @@
 #include "gateway/access_log.h"
 #include "gateway/entrance.h"
 #include "gateway/gateway.h"
+#include "gateway/h2_memory.h"
 #include "gateway/pool.h"
 #include "gateway/snapshot.h"
 #include "gateway/target.h"
@@ -81,9 +82,12 @@ struct hf_worker {
     struct hf_target *targets;          /* by endpoint slot */
     struct hf_worker_service *services; /* by service slot */
 
-    struct hf_pool clients, exchanges, upstreams, entrance_pool;
+    struct hf_pool clients, exchanges, upstreams, entrance_pool, h2_links, h2_upstreams;
     struct hf_buffers buffers;
-    char *in; /* HF_READ_SIZE */
+    struct hf_h2_memory h2_memory;
+    char *in;     /* HF_READ_SIZE */
+    char *h2_in;  /* the same for links: what ends there lets clients read on, into `in` */
+    char *h2_out; /* HF_H2_SEND_SIZE */
     struct hf_wire_space wire_space;
     struct hf_output out;
     struct hf_h1_head head; /* the head under work: heads do not outlive their parsing */
@@ -91,6 +95,7 @@ struct hf_worker {
     struct hf_link entrances; /* connections that are no clients yet */
     struct hf_entrance_log entrance_log;
     struct hf_link retired_clients, retired_exchanges, retired_upstreams, retired_entrances;
+    struct hf_link retired_links, retired_h2_upstreams;
     struct hf_tasks tasks;
     struct hf_access_log_ring *log;
     struct hf_date_cache date;

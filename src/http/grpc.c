@@ -1,11 +1,11 @@
 #include "http/grpc.h"
 
 enum {
-    FRAME = 5,             /* of a message: not compressed, its length */
-    TIMEOUT_DIGITS = 8,    /* of grpc-timeout, by its specification */
-    FIELD_SERVICE = 0x0a,  /* HealthCheckRequest: field 1, of a length */
-    FIELD_STATUS = 0x08,   /* HealthCheckResponse: field 1, a varint */
-    VARINT_MOST = 10,      /* bytes */
+    FRAME = 5,            /* of a message: not compressed, its length */
+    TIMEOUT_DIGITS = 8,   /* of grpc-timeout, by its specification */
+    FIELD_SERVICE = 0x0a, /* HealthCheckRequest: field 1, of a length */
+    FIELD_STATUS = 0x08,  /* HealthCheckResponse: field 1, a varint */
+    VARINT_MOST = 10,     /* bytes */
     WIRE_VARINT = 0,
     WIRE_64 = 1,
     WIRE_LENGTH = 2,
@@ -212,7 +212,7 @@ int hf_grpc_health_response(struct hf_str body, enum hf_grpc_serving *ret)
         if (key == FIELD_STATUS ? !varint(&rest, &status) : !skip(&rest, key & 7))
             return HF_ECORRUPT;
     }
-    *ret = status <= HF_GRPC_SERVICE_UNKNOWN ? (enum hf_grpc_serving)status
-                                             : HF_GRPC_SERVING_UNKNOWN;
+    *ret =
+        status <= HF_GRPC_SERVICE_UNKNOWN ? (enum hf_grpc_serving)status : HF_GRPC_SERVING_UNKNOWN;
     return 0;
 }

@@ -12,10 +12,10 @@ static void what_may_be_sent_again(void **state)
     } cases[] = {
         {HF_FAILURE_NONE, false, false},     {HF_FAILURE_LOCAL, false, false},
         {HF_FAILURE_CONNECT, true, true},    {HF_FAILURE_STALE, true, false},
-        {HF_FAILURE_LOST, true, false},      {HF_FAILURE_TRY, true, false},
-        {HF_FAILURE_INVALID, true, false},   {HF_FAILURE_500, false, false},
-        {HF_FAILURE_502_4, true, false},     {HF_FAILURE_BROKEN, false, false},
-        {HF_FAILURE_RESPONSE, false, false},
+        {HF_FAILURE_REFUSED, true, true},    {HF_FAILURE_LOST, true, false},
+        {HF_FAILURE_TRY, true, false},       {HF_FAILURE_INVALID, true, false},
+        {HF_FAILURE_500, false, false},      {HF_FAILURE_502_4, true, false},
+        {HF_FAILURE_BROKEN, false, false},   {HF_FAILURE_RESPONSE, false, false},
     };
 
     (void)state;
@@ -94,6 +94,22 @@ static uint32_t take_all(struct hf_retry_budget *b, uint32_t workers, struct hf_
     return n;
 }
 
+static void what_an_endpoint_refused_is_sent_again_a_few_times(void **state)
+{
+    struct hf_retry_case c = {.failure = HF_FAILURE_REFUSED, .kept = true};
+
+    (void)state;
+    for (c.attempts = 1; c.attempts <= HF_RETRY_REFUSED; c.attempts++)
+        assert_true(hf_retry_is_free(&c));
+    assert_false(hf_retry_is_free(&c));
+    c.attempts = 1;
+    c.kept = false;
+    assert_false(hf_retry_is_free(&c));
+    c.kept = true;
+    c.passed_on = true;
+    assert_false(hf_retry_is_free(&c));
+}
+
 static void the_budget_is_a_share_of_ten_seconds_and_a_burst(void **state)
 {
     struct hf_retry_budget b = {0};
@@ -139,6 +155,7 @@ int main(void)
         cmocka_unit_test(what_may_be_sent_again),
         cmocka_unit_test(never_beyond_attempts_or_what_is_kept_or_what_was_passed_on),
         cmocka_unit_test(a_stale_connection_costs_an_idempotent_request_nothing_once),
+        cmocka_unit_test(what_an_endpoint_refused_is_sent_again_a_few_times),
         cmocka_unit_test(the_budget_is_a_share_of_ten_seconds_and_a_burst),
         cmocka_unit_test(the_burst_is_split_over_the_workers),
         cmocka_unit_test(the_second_turns_over_one_by_one),
