@@ -9,11 +9,18 @@
 #include "gateway/sandbox.h"
 
 #ifdef HF_SANITIZED
-/* Looking for leaks at the end needs to trace the process, which the sandbox does not allow. */
+/* What a sanitizer cannot do in the sandbox: trace the process, to look for leaks at its end; start
+ * a program that knows the names of places. */
 int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void)
 {
     return 1;
+}
+
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "external_symbolizer_path=";
 }
 #endif
 

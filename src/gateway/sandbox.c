@@ -205,6 +205,7 @@ static const struct row rows[] = {
 #ifdef HF_SANITIZED
     /* The runtime of a sanitizer: at the end of a thread, and to say what was found and where. */
     {SCMP_SYS(sigaltstack)},
+    {SCMP_SYS(nanosleep)},
     {SCMP_SYS(ioctl), {IS(1, TCGETS)}},
     {SCMP_SYS(open), {WITHOUT(1, O_ACCMODE | O_CREAT)}},
     {SCMP_SYS(openat), {WITHOUT(2, O_ACCMODE | O_CREAT)}},

@@ -447,7 +447,7 @@ static void *wait_at_the_gate(void *arg)
     pthread_barrier_wait(&gate);
     pthread_barrier_wait(&gate);
     use_memory(NULL);
-    keep_a_log();
+    hf_info("a line of a thread");
     return arg;
 }
 
