@@ -1,0 +1,252 @@
+/* nghttp2's side of a client's connection: what it calls, and how it is set up. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "gateway/h2_stream.h"
+#include "gateway/worker.h"
+
+enum {
+    FRAME_LARGEST = 16384,        /* that we take: the default */
+    CONNECTION_WINDOW = 16 << 20, /* the streams' windows bound what is kept */
+    OUTBOUND_ACKS = 1000,         /* of SETTINGS and PING that wait to be sent */
+};
+
+/* ---- receiving ---- */
+
+static struct hf_h2_stream *stream_of(nghttp2_session *session, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(session, id);
+}
+
+/* Is it of no use to anybody by itself? Those that are, do work or end in it. */
+static bool is_idle_frame(const nghttp2_frame_hd *hd)
+{
+    switch (hd->type) {
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_CONTINUATION: /* has a limit of its own */
+        return false;
+    case NGHTTP2_DATA:
+        return hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM);
+    default:
+        return true;
+    }
+}
+
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
+{
+    struct hf_h2_client *c = user;
+    struct hf_mono now = hf_worker_now(c->worker);
+
+    (void)session;
+    if (hd->type == NGHTTP2_HEADERS && !c->head_by.ns)
+        c->head_by = hf_mono_add(now, hf_ms(hf_worker_limits(c->worker)->header_ms));
+    if (hd->type == NGHTTP2_CONTINUATION && !hf_h2_guard_continuation(&c->guard))
+        hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "a field section of too many frames");
+    else if (is_idle_frame(hd) &&
+             !hf_h2_guard_idle_frame(&c->guard, hf_h2_resets(c->worker), now))
+        hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "too many frames that carry nothing");
+    return 0;
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct hf_h2_client *c = user;
+
+    hf_h2_fields_drop(&c->worker->buffers, &c->fields);
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    if (!hf_h2_stream_new(c, frame->hd.stream_id)) {
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                  NGHTTP2_REFUSED_STREAM);
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    return 0;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *user)
+{
+    struct hf_h2_client *c = user;
+    bool trailers = frame->headers.cat != NGHTTP2_HCAT_REQUEST;
+    uint32_t most = trailers ? HF_H1_TRAILER_BYTES : hf_worker_limits(c->worker)->head;
+
+    (void)session;
+    (void)flags;
+    hf_h2_fields_add(&c->worker->buffers, &c->fields, (struct hf_str){(const char *)name, name_n},
+                     (struct hf_str){(const char *)value, value_n}, most);
+    /* What is too large is answered; what is absurd, as small bytes on the wire can become large
+     * here, ends the connection. */
+    if (c->fields.size > 16UL * hf_worker_limits(c->worker)->head)
+        hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "a field section without end");
+    return 0;
+}
+
+/* nghttp2 would leave such a field out, and go on. */
+static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
+                             const uint8_t *name, size_t name_n, const uint8_t *value,
+                             size_t value_n, uint8_t flags, void *user)
+{
+    return on_header(session, frame, name, name_n, value, value_n, flags, user);
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+                   size_t n, void *user)
+{
+    struct hf_h2_stream *s = stream_of(session, id);
+    struct hf_h2_client *c = user;
+
+    (void)flags;
+    hf_h2_guard_data(&c->guard);
+    nghttp2_session_consume_connection(session, n);
+    if (s)
+        hf_h2_stream_data(s, (struct hf_str){(const char *)data, n});
+    return 0;
+}
+
+static void on_headers(struct hf_h2_client *c, struct hf_h2_stream *s, const nghttp2_frame *frame)
+{
+    bool ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+
+    c->head_by = (struct hf_mono){0};
+    hf_h2_guard_request(&c->guard);
+    if (s && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        hf_h2_stream_begin(s, ended);
+    else if (s && ended)
+        hf_h2_stream_end(s);
+    hf_h2_fields_drop(&c->worker->buffers, &c->fields);
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct hf_h2_client *c = user;
+    struct hf_h2_stream *s = frame->hd.stream_id ? stream_of(session, frame->hd.stream_id) : NULL;
+
+    switch (frame->hd.type) {
+    case NGHTTP2_HEADERS:
+        on_headers(c, s, frame);
+        break;
+    case NGHTTP2_DATA:
+        if (s && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+            hf_h2_stream_end(s);
+        break;
+    case NGHTTP2_SETTINGS:
+        c->greeted = true;
+        break;
+    case NGHTTP2_PING:
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK && c->leaving == HF_H2_CLIENT_NOTICED)
+            c->leave_by = hf_worker_now(c->worker); /* what was asked before has come */
+        break;
+    case NGHTTP2_RST_STREAM:
+        if (s && !hf_h2_guard_reset(&c->guard, hf_h2_resets(c->worker), hf_worker_now(c->worker)))
+            hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "too many streams reset");
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+/* ---- sending ---- */
+
+/* A reset that the client has brought about by what it sent costs it the same as one of its own. */
+static void on_reset_sent(struct hf_h2_client *c, uint32_t error_code)
+{
+    switch (error_code) {
+    case NGHTTP2_NO_ERROR:
+    case NGHTTP2_INTERNAL_ERROR:
+        return;
+    default:
+        if (!hf_h2_guard_reset(&c->guard, hf_h2_resets(c->worker), hf_worker_now(c->worker)))
+            hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "too many streams in error");
+    }
+}
+
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct hf_h2_client *c = user;
+    struct hf_h2_stream *s;
+
+    if (frame->hd.type == NGHTTP2_RST_STREAM)
+        on_reset_sent(c, frame->rst_stream.error_code);
+    if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) ||
+        !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+        return 0;
+    s = stream_of(session, frame->hd.stream_id);
+    /* RFC 9113 8.1: the response is whole, and the rest of the request is not wanted. */
+    if (s && !s->ended && !s->reset)
+        hf_h2_stream_reset(s, NGHTTP2_NO_ERROR);
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error_code, void *user)
+{
+    struct hf_h2_client *c = user;
+    struct hf_h2_stream *s = stream_of(session, id);
+
+    if (!s)
+        return 0;
+    if (error_code == NGHTTP2_NO_ERROR)
+        hf_h2_guard_answered(&c->guard, hf_h2_resets(c->worker));
+    s->closed = true;
+    c->n_streams--;
+    hf_link_remove(&s->link);
+    hf_list_append(&c->closed, &s->link);
+    return 0;
+}
+
+/* ---- setting up ---- */
+
+nghttp2_session_callbacks *hf_h2_session_callbacks(void)
+{
+    nghttp2_session_callbacks *cb;
+
+    if (nghttp2_session_callbacks_new(&cb)) {
+        hf_err("out of memory: HTTP/2 cannot be set up");
+        abort();
+    }
+    nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(cb, on_invalid_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
+    nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
+    nghttp2_session_callbacks_set_send_callback(cb, hf_h2_output_frames);
+    nghttp2_session_callbacks_set_send_data_callback(cb, hf_h2_output_data);
+    return cb;
+}
+
+nghttp2_option *hf_h2_session_option(void)
+{
+    nghttp2_option *o;
+
+    if (nghttp2_option_new(&o)) {
+        hf_err("out of memory: HTTP/2 cannot be set up");
+        abort();
+    }
+    nghttp2_option_set_no_auto_window_update(o, 1);
+    nghttp2_option_set_no_closed_streams(o, 1);
+    nghttp2_option_set_max_outbound_ack(o, OUTBOUND_ACKS);
+    return o;
+}
+
+int hf_h2_session_new(struct hf_h2_client *c)
+{
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, hf_h2_streams(c->worker)},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HF_H2_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_LARGEST},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, hf_worker_limits(c->worker)->head},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+    };
+    struct hf_h2 *h2 = c->worker->h2;
+
+    if (nghttp2_session_server_new3(&c->session, h2->callbacks, c, h2->option, &h2->memory.mem))
+        return HF_ELIMIT;
+    if (nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings, HF_COUNT(settings)) ||
+        nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW))
+        return HF_ELIMIT;
+    return 0;
+}
