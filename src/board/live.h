@@ -74,7 +74,7 @@ struct hf_live_worker {
     _Atomic uint64_t log_lines, log_dropped;
     _Atomic uint64_t handshakes, handshakes_resumed, handshakes_failed; /* of TLS */
     _Atomic uint64_t proxy_refused; /* connections closed for want of a PROXY protocol header */
-    uint64_t zero[3];
+    _Atomic uint64_t h2_connections, h2_streams, h2_errors; /* of clients; all that there were */
 };
 
 enum hf_live_phase { HF_LIVE_STARTING, HF_LIVE_SERVING, HF_LIVE_LEAVING };

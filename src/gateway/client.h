@@ -18,6 +18,7 @@ struct hf_exchange;
 struct hf_client;
 
 struct hf_client_ops {
+    const char *protocol; /* for the access log */
     void (*head)(struct hf_client *c, const struct hf_h1_head *head,
                  const struct hf_h1_framing *framing);
     void (*interim)(struct hf_client *c, const struct hf_h1_head *head);

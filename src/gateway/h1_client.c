@@ -5,6 +5,7 @@
 
 #include "gateway/answer.h"
 #include "gateway/exchange.h"
+#include "gateway/h2_client.h"
 #include "gateway/outcome.h"
 #include "gateway/worker.h"
 
@@ -86,7 +87,7 @@ void hf_h1_client_accept(struct hf_worker *w, int fd, const struct hf_peer *peer
     c->watch.fd = fd;
     hf_wire_init(&c->wire, fd);
     if (tls)
-        rc = hf_wire_start_tls(&c->wire, tls, false);
+        rc = hf_wire_start_tls(&c->wire, tls, true);
     hf_list_append(&w->all_clients, &c->link);
     hf_count_add(&w->live->accepted, 1);
     hf_count_add(&w->live->connections, 1);
@@ -95,21 +96,36 @@ void hf_h1_client_accept(struct hf_worker *w, int fd, const struct hf_peer *peer
         hf_h1_client_close(c);
 }
 
-void hf_h1_client_close(struct hf_h1_client *c)
+/* Without the connection itself. */
+static void retire(struct hf_h1_client *c)
 {
     struct hf_worker *w = c->base.worker;
 
-    if (c->state == HF_H1_CLIENT_CLOSED)
-        return;
     set_state(c, HF_H1_CLIENT_CLOSED);
-    hf_loop_forget(w->loop, &c->watch);
-    hf_wire_close(&c->wire, w);
     hf_task_drop(&c->go_on);
     hf_buffer_drop(&w->buffers, &c->in);
     c->base.backlogged = false;
     hf_link_remove(&c->link);
     hf_list_append(&w->retired_clients, &c->link);
     hf_count_add(&w->live->connections, UINT64_MAX); /* minus one */
+}
+
+void hf_h1_client_close(struct hf_h1_client *c)
+{
+    if (c->state == HF_H1_CLIENT_CLOSED)
+        return;
+    hf_loop_forget(c->base.worker->loop, &c->watch);
+    hf_wire_close(&c->wire, c->base.worker);
+    retire(c);
+}
+
+/* The connection goes on as one of HTTP/2, which these bytes begin. */
+static void hand_over(struct hf_h1_client *c, struct hf_str bytes)
+{
+    set_state(c, HF_H1_CLIENT_IDLE); /* no handshake failed */
+    hf_loop_unwatch(c->base.worker->loop, &c->watch);
+    hf_h2_client_take_over(c->base.worker, &c->wire, &c->peer, bytes);
+    retire(c);
 }
 
 /* The connection is of no use any more: whatever was under way ends. */
@@ -226,6 +242,29 @@ static void refuse(struct hf_h1_client *c, int h1_error)
     refuse_with(c, hf_h1_error_status(err), hf_h1_error_text(err));
 }
 
+/* HTTP/2's preface, or the beginning of one: RFC 9113 3.4. */
+static bool is_h2_preface(struct hf_str bytes)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    size_t n = sizeof(preface) - 1 < bytes.n ? sizeof(preface) - 1 : bytes.n;
+
+    return memcmp(bytes.p, preface, n) == 0;
+}
+
+/* The connection's first bytes. Returns true if they are, or may become, HTTP/2. */
+static bool take_preface(struct hf_h1_client *c, struct hf_str bytes)
+{
+    enum { PREFACE = 24 };
+
+    if (!is_h2_preface(bytes)) {
+        c->begun = true;
+        return false;
+    }
+    if (bytes.n >= PREFACE)
+        hand_over(c, bytes);
+    return true;
+}
+
 /* A head, if it is whole. Returns bytes taken. */
 static size_t take_head(struct hf_h1_client *c, struct hf_str bytes)
 {
@@ -238,6 +277,8 @@ static size_t take_head(struct hf_h1_client *c, struct hf_str bytes)
 
     if (c->state == HF_H1_CLIENT_IDLE)
         set_state(c, HF_H1_CLIENT_HEAD);
+    if (!c->begun && take_preface(c, bytes))
+        return c->state == HF_H1_CLIENT_CLOSED ? bytes.n : 0;
     n = hf_h1_parse_request(bytes, &c->scanned, &limits, &w->head);
     if (n == 0)
         return 0;
@@ -519,6 +560,10 @@ static bool receive(struct hf_h1_client *c)
         c->readable = false; /* epoll(7): a short read means that it is dry, but for the end */
     if (c->state == HF_H1_CLIENT_HANDSHAKE)
         on_handshake(c);
+    if (c->state != HF_H1_CLIENT_HANDSHAKE && !c->begun && c->wire.tls && hf_tls_h2(c->wire.tls)) {
+        hand_over(c, (struct hf_str){to, n});
+        return false;
+    }
     if (n)
         on_bytes(c, (struct hf_str){to, n}, kept);
     if (!c->wire.eof || c->state == HF_H1_CLIENT_CLOSED || (n && hf_buffer_used(&c->in)))

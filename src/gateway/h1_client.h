@@ -34,6 +34,7 @@ struct hf_h1_client {
     struct hf_task go_on; /* to read on in the next turn */
     uint8_t state;
     bool readable;
+    bool begun;  /* it speaks HTTP/1: what its first bytes could have been otherwise is ruled out */
     bool ending; /* the client sends no more; base.eof: and all that it sent was received */
     bool taking; /* bytes are being taken: an exchange that ends now is followed up there */
 

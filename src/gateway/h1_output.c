@@ -9,13 +9,6 @@ enum {
     END_MOST = 2 * HF_H1_TRAILER_BYTES, /* what may follow the last slice */
 };
 
-static void out_reset(struct hf_output *out)
-{
-    out->n = 0;
-    out->bytes = 0;
-    out->text = (struct hf_h1_out){out->space, out->space + HF_HEAD_OUT, false};
-}
-
 /* All of a tunnel's one way was sent. */
 static void shut_if_sent(struct hf_h1_client *c)
 {
@@ -44,7 +37,7 @@ static void flush(struct hf_client *base)
             hf_h1_client_await_progress(c);
         }
     }
-    out_reset(out);
+    hf_output_reset(out);
     shut_if_sent(c);
 }
 
@@ -63,22 +56,10 @@ bool hf_h1_client_send_backlog(struct hf_h1_client *c)
 
 /* ---- what is queued ---- */
 
-static void piece(struct hf_worker *w, struct hf_str s)
-{
-    struct hf_output *out = &w->out;
-
-    if (out->n && (char *)out->piece[out->n - 1].iov_base + out->piece[out->n - 1].iov_len == s.p) {
-        out->piece[out->n - 1].iov_len += s.n; /* rendered one behind the other */
-    } else {
-        out->piece[out->n++] = (struct iovec){(void *)s.p, s.n};
-    }
-    out->bytes += s.n;
-}
-
 /* Adds what was rendered into out->text since `from`. */
 static void rendered(struct hf_worker *w, const char *from)
 {
-    piece(w, (struct hf_str){from, (size_t)(w->out.text.p - from)});
+    hf_output_piece(&w->out, (struct hf_str){from, (size_t)(w->out.text.p - from)});
 }
 
 static void put_response_fields(struct hf_h1_out *o, const struct hf_h1_head *head)
@@ -174,7 +155,7 @@ static void put_data(struct hf_worker *w, struct hf_str data)
         hf_h1_put(o, data);
         rendered(w, from);
     } else {
-        piece(w, data);
+        hf_output_piece(&w->out, data);
     }
 }
 
@@ -222,6 +203,7 @@ static void put_end(struct hf_client *base, const struct hf_h1_trailers *trailer
 }
 
 const struct hf_client_ops hf_h1_client_ops = {
+    .protocol = "HTTP/1.1",
     .head = put_head,
     .interim = put_interim,
     .body = put_body,

@@ -6,8 +6,8 @@
 #include "gateway/worker.h"
 
 enum {
-    LINGER_S = 2, /* how long the last words may take to be read */
-    NOTICE_S = 1, /* how long a client may take to hear that we leave */
+    LINGER_S = 2,      /* how long the last words may take to be read */
+    NOTICE_S = 1,      /* how long a client may take to hear that we leave */
     QUEUE_MOST = 1024, /* frames of ours that wait: beyond, nothing more is received */
 };
 
@@ -21,7 +21,6 @@ struct hf_h2 *hf_h2_new(void)
 {
     struct hf_h2 *h2 = hf_alloc(sizeof(*h2));
 
-    hf_h2_memory_init(&h2->memory);
     h2->callbacks = hf_h2_session_callbacks();
     h2->option = hf_h2_session_option();
     hf_pool_init(&h2->clients, sizeof(struct hf_h2_client), 0);
@@ -30,6 +29,18 @@ struct hf_h2 *hf_h2_new(void)
     hf_link_init(&h2->retired);
     hf_link_init(&h2->retired_streams);
     return h2;
+}
+
+uint32_t hf_h2_streams(const struct hf_worker *w)
+{
+    (void)w;
+    return 100;
+}
+
+uint32_t hf_h2_resets(const struct hf_worker *w)
+{
+    (void)w;
+    return 200;
 }
 
 static void put_back(struct hf_link *retired, struct hf_pool *pool)
@@ -91,7 +102,7 @@ static void close_now(struct hf_h2_client *c)
         return;
     c->state = HF_H2_CLIENT_CLOSED;
     hf_timer_stop(&c->timer);
-    hf_loop_unwatch(w->loop, &c->watch);
+    hf_loop_forget(w->loop, &c->watch);
     while (!hf_link_alone(&c->streams)) {
         struct hf_link *l = c->streams.next;
         hf_link_remove(l);
@@ -137,8 +148,8 @@ void hf_h2_client_fail(struct hf_h2_client *c, uint32_t error_code, const char *
     if (c->failed)
         return;
     c->failed = true;
-    if (error_code == NGHTTP2_ENHANCE_YOUR_CALM)
-        hf_count_add(&c->worker->live->h2_floods, 1);
+    if (error_code != NGHTTP2_NO_ERROR)
+        hf_count_add(&c->worker->live->h2_errors, 1);
     hf_debug("HTTP/2 connection ends client=" HF_STR_FMT " error=%s: %s", HF_STR_ARG(ip),
              nghttp2_http2_strerror(error_code), why);
     nghttp2_session_terminate_session(c->session, error_code);

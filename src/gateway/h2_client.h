@@ -2,8 +2,8 @@
  * leaves to its user: limits, floods, windows, deadlines, the last words.
  * Owner: its worker. Closed ones are retired until the next turn (worker.h).
  *
- * A connection begins as a struct hf_h1_client, which hands it over when TLS has agreed on HTTP/2 or
- * its first bytes are HTTP/2's preface. Each request is a stream (h2_stream.h).
+ * A connection begins as a struct hf_h1_client, which hands it over when TLS has agreed on HTTP/2
+ * or its first bytes are HTTP/2's preface. Each request is a stream (h2_stream.h).
  *
  * Nothing is sent while bytes are received: what is queued goes out once a turn, in one call, by a
  * task. Only a large piece of a response is sent at once, from where it lies. */
@@ -13,7 +13,6 @@
 #include "gateway/client.h"
 #include "gateway/h2_fields.h"
 #include "gateway/h2_guard.h"
-#include "gateway/h2_memory.h"
 #include "gateway/task.h"
 #include "gateway/wire.h"
 #include "net/loop.h"
@@ -54,17 +53,15 @@ struct hf_h2_client {
     bool receiving; /* nghttp2 is at work on received bytes: nothing may be sent */
     bool cut;       /* what is queued did not fit into one call */
     bool broken;    /* it is lost; noticed by the task */
-    bool greeted;   /* the client's first SETTINGS have come */
+    bool failed;    /* it ends with GOAWAY */
 
     struct hf_h2_fields fields; /* the section that is arriving */
-    bool in_section;
     struct hf_h2_guard guard;
     struct hf_mono head_by, idle_by, write_by, leave_by; /* deadlines; 0: none */
 };
 
 /* What a worker keeps for all of them. */
 struct hf_h2 {
-    struct hf_h2_memory memory;
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
     struct hf_pool clients, streams;
@@ -79,6 +76,11 @@ struct hf_h2 {
 };
 
 struct hf_h2 *hf_h2_new(void);
+
+/* What the operator allows: streams of a connection at once, and those that may be reset in a
+ * burst. */
+uint32_t hf_h2_streams(const struct hf_worker *w);
+uint32_t hf_h2_resets(const struct hf_worker *w);
 
 /* At the top of a turn: what was retired can be used again. */
 void hf_h2_put_back(struct hf_h2 *h2);
@@ -108,5 +110,5 @@ HF_MUST_CHECK int hf_h2_session_new(struct hf_h2_client *c);
 void hf_h2_output(struct hf_h2_client *c);
 ssize_t hf_h2_output_frames(nghttp2_session *session, const uint8_t *data, size_t n, int flags,
                             void *user);
-int hf_h2_output_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head,
-                      size_t n, nghttp2_data_source *source, void *user);
+int hf_h2_output_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t n,
+                      nghttp2_data_source *source, void *user);

@@ -28,6 +28,6 @@ bool hf_h2_guard_reset(struct hf_h2_guard *g, uint32_t resets, struct hf_mono no
 bool hf_h2_guard_continuation(struct hf_h2_guard *g);
 
 /* Work was done. */
-void hf_h2_guard_request(struct hf_h2_guard *g);             /* a field section has come */
-void hf_h2_guard_data(struct hf_h2_guard *g);                /* a frame of a body */
+void hf_h2_guard_request(struct hf_h2_guard *g);                   /* a field section has come */
+void hf_h2_guard_data(struct hf_h2_guard *g);                      /* a frame of a body */
 void hf_h2_guard_answered(struct hf_h2_guard *g, uint32_t resets); /* a stream came to its end */

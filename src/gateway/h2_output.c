@@ -114,6 +114,6 @@ void hf_h2_output(struct hf_h2_client *c)
         send_gathered(c);
     } while (c->cut);
     if (hf_wire_backlogged(&c->wire) && !c->write_by.ns)
-        c->write_by = hf_mono_add(hf_worker_now(c->worker),
-                                  hf_ms(hf_worker_limits(c->worker)->progress_ms));
+        c->write_by =
+            hf_mono_add(hf_worker_now(c->worker), hf_ms(hf_worker_limits(c->worker)->progress_ms));
 }

@@ -42,8 +42,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
         c->head_by = hf_mono_add(now, hf_ms(hf_worker_limits(c->worker)->header_ms));
     if (hd->type == NGHTTP2_CONTINUATION && !hf_h2_guard_continuation(&c->guard))
         hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "a field section of too many frames");
-    else if (is_idle_frame(hd) &&
-             !hf_h2_guard_idle_frame(&c->guard, hf_h2_resets(c->worker), now))
+    else if (is_idle_frame(hd) && !hf_h2_guard_idle_frame(&c->guard, hf_h2_resets(c->worker), now))
         hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "too many frames that carry nothing");
     return 0;
 }
@@ -58,6 +57,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     if (!hf_h2_stream_new(c, frame->hd.stream_id)) {
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                   NGHTTP2_REFUSED_STREAM);
+        c->head_by = (struct hf_mono){0};
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     return 0;
@@ -87,6 +87,19 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
                              size_t value_n, uint8_t flags, void *user)
 {
     return on_header(session, frame, name, name_n, value, value_n, flags, user);
+}
+
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                            void *user)
+{
+    struct hf_h2_client *c = user;
+
+    (void)session;
+    (void)error;
+    hf_count_add(&c->worker->live->h2_errors, 1);
+    if (frame->hd.type == NGHTTP2_HEADERS)
+        c->head_by = (struct hf_mono){0}; /* it is not waited for any more */
+    return 0;
 }
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
@@ -130,7 +143,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
             hf_h2_stream_end(s);
         break;
     case NGHTTP2_SETTINGS:
-        c->greeted = true;
+        c->head_by = (struct hf_mono){0}; /* the client's preface is whole */
         break;
     case NGHTTP2_PING:
         if (frame->hd.flags & NGHTTP2_FLAG_ACK && c->leaving == HF_H2_CLIENT_NOTICED)
@@ -208,6 +221,7 @@ nghttp2_session_callbacks *hf_h2_session_callbacks(void)
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(cb, on_invalid_header);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(cb, on_invalid_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
@@ -243,7 +257,8 @@ int hf_h2_session_new(struct hf_h2_client *c)
     };
     struct hf_h2 *h2 = c->worker->h2;
 
-    if (nghttp2_session_server_new3(&c->session, h2->callbacks, c, h2->option, &h2->memory.mem))
+    if (nghttp2_session_server_new3(&c->session, h2->callbacks, c, h2->option,
+                                    &c->worker->h2_memory.mem))
         return HF_ELIMIT;
     if (nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings, HF_COUNT(settings)) ||
         nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW))

@@ -394,8 +394,9 @@ static void put_head(struct hf_client *base, const struct hf_h1_head *head,
         fields[n++] = nv(HF_STR("content-length"),
                          (struct hf_str){length, hf_decimal(framing->length, length)});
     if (!(head->seen & HF_FIELD_BIT(HF_FIELD_DATE)))
-        fields[n++] = nv(HF_STR("date"), hf_date(&w->date, (struct hf_wall){hf_worker_wall_ns(
-                                                               w, hf_worker_now(w))}));
+        fields[n++] =
+            nv(HF_STR("date"),
+               hf_date(&w->date, (struct hf_wall){hf_worker_wall_ns(w, hf_worker_now(w))}));
     if (x && x->id_n)
         fields[n++] = nv(HF_STR("x-request-id"), (struct hf_str){x->id, x->id_n});
     submit(s, fields, n, tunnel || has_body(s, framing));
@@ -529,6 +530,7 @@ void hf_h2_stream_drained(struct hf_h2_stream *s)
 }
 
 static const struct hf_client_ops ops = {
+    .protocol = "HTTP/2",
     .head = put_head,
     .interim = put_interim,
     .body = put_body,

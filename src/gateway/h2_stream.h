@@ -28,11 +28,11 @@ struct hf_h2_stream {
     /* the response */
     struct hf_buffer out; /* not framed yet */
     struct hf_h2_fields out_trailers;
-    bool out_ended;  /* out is the rest of it */
-    bool submitted;  /* its head was handed to nghttp2 */
-    bool deferred;   /* nghttp2 waits for bytes */
-    bool reset;      /* we have ended it early */
-    bool closed;     /* nghttp2 has ended it */
+    bool out_ended; /* out is the rest of it */
+    bool submitted; /* its head was handed to nghttp2 */
+    bool deferred;  /* nghttp2 waits for bytes */
+    bool reset;     /* we have ended it early */
+    bool closed;    /* nghttp2 has ended it */
 };
 
 struct hf_h2_stream *hf_h2_stream_new(struct hf_h2_client *c, int32_t id);

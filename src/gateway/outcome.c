@@ -145,6 +145,8 @@ static void put_line(struct hf_h1_out *o, const struct hf_exchange *x, const cha
     hf_h1_put(o, (struct hf_str){x->id, x->id_n});
     HF_H1_PUT(o, "\",\"client\":\"");
     hf_h1_put(o, (struct hf_str){x->client->peer->ip, x->client->peer->ip_n});
+    HF_H1_PUT(o, "\",\"protocol\":\"");
+    hf_h1_put(o, hf_str(x->client->ops->protocol));
     HF_H1_PUT(o, "\",\"method\":\"");
     put_escaped(o, (struct hf_str){request, x->method_n});
     HF_H1_PUT(o, "\",\"host\":\"");
@@ -220,6 +222,8 @@ void hf_outcome_refused(const struct hf_client *c, unsigned status)
     put_time(&o, hf_worker_wall_ns(w, hf_worker_now(w)));
     HF_H1_PUT(&o, "\",\"reqId\":\"\",\"client\":\"");
     hf_h1_put(&o, (struct hf_str){c->peer->ip, c->peer->ip_n});
+    HF_H1_PUT(&o, "\",\"protocol\":\"");
+    hf_h1_put(&o, hf_str(c->ops->protocol));
     HF_H1_PUT(&o, "\",\"method\":\"\",\"host\":\"\",\"url\":\"\",\"status\":");
     hf_h1_put_decimal(&o, status);
     HF_H1_PUT(&o, ",\"bytes\":0,\"responseTime\":0.000,\"service\":\"\",\"version\":\"\","

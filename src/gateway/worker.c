@@ -14,6 +14,7 @@
 #include "gateway/gateway.h"
 #include "gateway/h1_client.h"
 #include "gateway/h1_upstream.h"
+#include "gateway/h2_client.h"
 #include "gateway/h2_upstream.h"
 #include "gateway/hold.h"
 #include "gateway/keyring.h"
@@ -89,6 +90,11 @@ static void accepted(struct hf_worker *w, struct hf_acceptor *a, int fd, const s
     hf_worker_admit(w, a, fd, &peer);
 }
 
+static uint32_t connections(const struct hf_worker *w)
+{
+    return w->clients.in_use + w->entrance_pool.in_use + w->h2->clients.in_use;
+}
+
 static void on_acceptable(struct hf_watch *watch, uint32_t events)
 {
     struct hf_acceptor *a = HF_CONTAINER(watch, struct hf_acceptor, watch);
@@ -103,7 +109,7 @@ static void on_acceptable(struct hf_watch *watch, uint32_t events)
         socklen_t n = sizeof(ss);
         int fd;
 
-        if (w->clients.in_use + w->entrance_pool.in_use >= most) {
+        if (connections(w) >= most) {
             pause_accepting(w);
             return;
         }
@@ -250,6 +256,9 @@ static void on_leave(struct hf_timer *t)
     HF_LIST_EACH (l, &w->all_clients) {
         hf_h1_client_leave(HF_CONTAINER(l, struct hf_h1_client, link));
     }
+    HF_LIST_EACH (l, &w->h2->all) {
+        hf_h2_client_leave(HF_CONTAINER(l, struct hf_h2_client, link));
+    }
     hf_timer_after(w->loop, &w->give_up, hf_ms(w->snapshot ? hf_worker_limits(w)->drain_ms : 0));
 }
 
@@ -266,7 +275,8 @@ static void on_stop(struct hf_watch *watch, uint32_t events)
 static bool may_leave(const struct hf_worker *w)
 {
     return w->leaving && !hf_timer_armed(&w->leave) &&
-           (w->gave_up || (hf_link_alone(&w->all_clients) && hf_link_alone(&w->entrances)));
+           (w->gave_up || (hf_link_alone(&w->all_clients) && hf_link_alone(&w->entrances) &&
+                           hf_link_alone(&w->h2->all)));
 }
 
 /* ---- the thread ---- */
@@ -305,6 +315,7 @@ static void top_of_turn(struct hf_worker *w)
     put_back(&w->retired_links, &w->h2_links);
     put_back(&w->retired_clients, &w->clients);
     put_back(&w->retired_entrances, &w->entrance_pool);
+    hf_h2_put_back(w->h2);
     refresh_wall(w);
     if (!w->snapshot || hf_board_generation(w->gateway->board) != w->snapshot->generation)
         switch_plan(w);
@@ -377,6 +388,7 @@ static void make_pools(struct hf_worker *w)
     hf_pool_init(&w->entrance_pool, sizeof(struct hf_entrance), 0);
     hf_pool_init(&w->h2_links, sizeof(struct hf_h2_link), 0);
     hf_pool_init(&w->h2_upstreams, sizeof(struct hf_h2_upstream), 0);
+    w->h2 = hf_h2_new();
     hf_buffers_init(&w->buffers);
     hf_h2_memory_init(&w->h2_memory);
     hf_link_init(&w->all_clients);

@@ -25,6 +25,7 @@
 #include "net/loop.h"
 
 struct hf_gateway;
+struct hf_h2;
 
 enum {
     HF_READ_SIZE = 128 * 1024, /* the read buffer that all connections of a worker borrow */
@@ -41,6 +42,25 @@ struct hf_output {
     struct hf_h1_out text; /* the rest of `space` */
     char *space;
 };
+
+static inline void hf_output_reset(struct hf_output *out)
+{
+    out->n = 0;
+    out->bytes = 0;
+    out->text = (struct hf_h1_out){out->space, out->space + HF_HEAD_OUT, false};
+}
+
+/* Adds a slice; one that lies right behind the last one becomes part of it. */
+static inline void hf_output_piece(struct hf_output *out, struct hf_str s)
+{
+    struct iovec *last = out->n ? &out->piece[out->n - 1] : NULL;
+
+    if (last && (char *)last->iov_base + last->iov_len == s.p)
+        last->iov_len += s.n;
+    else
+        out->piece[out->n++] = (struct iovec){(void *)s.p, s.n};
+    out->bytes += s.n;
+}
 
 /* What a worker keeps of a service. */
 struct hf_worker_service {
@@ -83,6 +103,7 @@ struct hf_worker {
     struct hf_worker_service *services; /* by service slot */
 
     struct hf_pool clients, exchanges, upstreams, entrance_pool, h2_links, h2_upstreams;
+    struct hf_h2 *h2; /* of clients that speak HTTP/2 */
     struct hf_buffers buffers;
     struct hf_h2_memory h2_memory;
     char *in;     /* HF_READ_SIZE */
