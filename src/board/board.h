@@ -118,7 +118,8 @@ void hf_board_sum_second(const struct hf_board *b, uint32_t service_slot, uint32
 struct hf_service_sum {
     uint64_t requests, failed, refused, retries, retries_denied, hold_expired, late;
     uint64_t status[6], bytes_in, bytes_out;
-    uint32_t in_progress, held; /* of gateways that are alive */
+    uint64_t answered, client_gone, tunnels_opened, latency_us[2];
+    uint32_t in_progress, held, tunnels; /* of gateways that are alive */
 };
 void hf_board_sum_service(const struct hf_board *b, uint32_t service_slot, uint32_t incarnation,
                           struct hf_service_sum *ret);

@@ -32,11 +32,15 @@ struct hf_live_latency {
 /* Service counters of one worker. Requests are users' requests; attempts stand at the endpoints. */
 struct hf_live_service {
     _Atomic uint32_t incarnation;
-    _Atomic uint32_t in_progress, held; /* gauges */
+    _Atomic uint32_t in_progress, held, tunnels; /* gauges; tunnels are in progress */
     _Atomic uint64_t requests, failed, refused, retries, retries_denied, hold_expired;
     _Atomic uint64_t late;      /* ended after their second had left the ring */
     _Atomic uint64_t status[6]; /* [1] 1xx .. [5] 5xx; [0] no answer was sent */
     _Atomic uint64_t bytes_in, bytes_out;
+    _Atomic uint64_t answered;         /* by the gateway itself, in an instance's place */
+    _Atomic uint64_t client_gone;      /* ended by a client that left, failed or not */
+    _Atomic uint64_t tunnels_opened;   /* all that there were */
+    _Atomic uint64_t latency_us[2];    /* sums of what stands in the buckets below */
     struct hf_live_latency latency[2]; /* [0] the accepted version, [1] the candidate */
     struct hf_live_second seconds[HF_SECONDS_RING];
 };
@@ -75,6 +79,9 @@ struct hf_live_worker {
     _Atomic uint64_t handshakes, handshakes_resumed, handshakes_failed; /* of TLS */
     _Atomic uint64_t proxy_refused; /* connections closed for want of a PROXY protocol header */
     _Atomic uint64_t h2_connections, h2_streams, h2_errors; /* of clients; all that there were */
+    _Atomic uint64_t accept_pauses; /* how often there was no room for another connection */
+    _Atomic uint64_t upstream_connections, upstream_connects; /* open now; begun, all there were */
+    uint64_t zero[13];
 };
 
 enum hf_live_phase { HF_LIVE_STARTING, HF_LIVE_SERVING, HF_LIVE_LEAVING };

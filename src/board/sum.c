@@ -149,9 +149,15 @@ static void add_service(const struct hf_live_service *s, bool alive, struct hf_s
         ret->status[i] += hf_count_get(&s->status[i]);
     ret->bytes_in += hf_count_get(&s->bytes_in);
     ret->bytes_out += hf_count_get(&s->bytes_out);
+    ret->answered += hf_count_get(&s->answered);
+    ret->client_gone += hf_count_get(&s->client_gone);
+    ret->tunnels_opened += hf_count_get(&s->tunnels_opened);
+    ret->latency_us[0] += hf_count_get(&s->latency_us[0]);
+    ret->latency_us[1] += hf_count_get(&s->latency_us[1]);
     if (alive) {
         ret->in_progress += load32(&s->in_progress);
         ret->held += load32(&s->held);
+        ret->tunnels += load32(&s->tunnels);
     }
 }
 

@@ -339,6 +339,11 @@ static void check_policy(const struct check *k)
               path ? "path is given" : "tcp is");
     if (grpc && s->health.grpc && s->protocol == HF_PROTOCOL_HTTP1)
         wrong(k, grpc->key, ".health.grpc is true, and protocol is http1; expected protocol: grpc");
+    if (s->proxy_protocol && s->protocol != HF_PROTOCOL_HTTP1)
+        wrong(k, hf_yaml_get(k->map, "proxy_protocol")->key,
+              ".proxy_protocol is given, and the connections of protocol %s are shared by clients; "
+              "expected one of the two",
+              s->protocol == HF_PROTOCOL_H2 ? "h2" : "grpc");
     if (s->eject.time.ns > s->eject.max.ns) {
         char time[32], most[32];
         eject = hf_yaml_get(k->map, "eject");

@@ -61,6 +61,8 @@ static json_t *service_json(const struct hf_controller *c, const struct hf_servi
     json_object_set_new(j, "failed", json_integer((json_int_t)sum.failed));
     json_object_set_new(j, "retries", json_integer((json_int_t)sum.retries));
     json_object_set_new(j, "held", json_integer(sum.held));
+    json_object_set_new(j, "tunnels", json_integer(sum.tunnels));
+    json_object_set_new(j, "answered", json_integer((json_int_t)sum.answered));
     HF_LIST_EACH (l, &s->instances) {
         const struct hf_instance *i = hf_instance_at(l);
         struct hf_endpoint_sum e = {0};

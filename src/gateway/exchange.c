@@ -55,6 +55,7 @@ void hf_exchange_finish(struct hf_exchange *x, enum hf_ending ending)
 static void before_answer(struct hf_exchange *x, unsigned status)
 {
     x->status = (uint16_t)status;
+    x->answered = true;
     if (!x->request_done)
         x->client->keep_alive = false; /* what still comes of the request is thrown away */
     if (x->grpc) {

@@ -83,6 +83,7 @@ struct hf_exchange {
     uint8_t grpc_status; /* enum hf_grpc_status */
     uint8_t interims;    /* 1xx responses so far in this attempt */
     bool passed_on;      /* its head went to the client */
+    bool answered;       /* it is an answer of our own */
     uint64_t bytes_out;
 
     /* once it is a tunnel (tunnel.h); request and response are its two ways */

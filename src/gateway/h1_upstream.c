@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "gateway/worker.h"
 #include "net/proxy_protocol.h"
@@ -86,7 +85,7 @@ static void close_now(struct hf_upstream *base)
         base->target->n_idle--;
     base->exchange = NULL;
     hf_loop_forget(w->loop, &u->watch);
-    close(u->watch.fd);
+    hf_upstream_hang_up(w, u->watch.fd);
     hf_timer_stop(&u->timer);
     hf_task_drop(&u->go_on);
     hf_buffer_drop(&w->buffers, &u->in);

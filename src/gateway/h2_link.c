@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "gateway/attempt.h"
@@ -27,7 +26,7 @@ static void close_now(struct hf_h2_link *l)
         return;
     l->closed = l->lost = true;
     hf_loop_unwatch(w->loop, &l->watch);
-    close(l->watch.fd);
+    hf_upstream_hang_up(w, l->watch.fd);
     hf_timer_stop(&l->timer);
     hf_task_drop(&l->go_on);
     nghttp2_session_del(l->session);
@@ -438,7 +437,7 @@ enum hf_failure hf_h2_link_connect(struct hf_worker *w, struct hf_target *t,
     l->writable = l->connected;
     if (failure == HF_FAILURE_NONE && begin_session(l)) {
         hf_loop_unwatch(w->loop, &l->watch);
-        close(l->watch.fd);
+        hf_upstream_hang_up(w, l->watch.fd);
         nghttp2_session_del(l->session);
         failure = HF_FAILURE_LOCAL;
     }

@@ -40,6 +40,14 @@ void hf_outcome_arrived(struct hf_exchange *x)
     hf_second_arrived(x->service->live, x->second);
 }
 
+void hf_outcome_tunnel(struct hf_exchange *x)
+{
+    if (!counted(x))
+        return;
+    hf_count_add(&x->service->live->tunnels_opened, 1);
+    gauge(&x->service->live->tunnels, 1);
+}
+
 static enum hf_outcome judge(const struct hf_exchange *x, enum hf_ending ending, struct hf_mono now)
 {
     switch (ending) {
@@ -56,7 +64,7 @@ static enum hf_outcome judge(const struct hf_exchange *x, enum hf_ending ending,
     return HF_OUTCOME_FAILED;
 }
 
-static void meter(struct hf_exchange *x, enum hf_outcome outcome, int64_t us)
+static void meter(struct hf_exchange *x, enum hf_ending ending, enum hf_outcome outcome, int64_t us)
 {
     struct hf_live_service *live = x->service->live;
     bool candidate = false;
@@ -67,9 +75,16 @@ static void meter(struct hf_exchange *x, enum hf_outcome outcome, int64_t us)
             at >= 0 && (hf_plan_endpoints(x->worker->view.plan)[at].flags & HF_ENDPOINT_CANDIDATE);
     }
     gauge(&live->in_progress, -1);
+    if (x->tunnel)
+        gauge(&live->tunnels, -1);
+    if (x->answered)
+        hf_count_add(&live->answered, 1);
+    if (ending == HF_ENDING_CLIENT_GONE)
+        hf_count_add(&live->client_gone, 1);
     hf_count_add(&live->status[x->status / 100 < 6 ? x->status / 100 : 0], 1);
     hf_count_add(&live->bytes_in, x->body_bytes);
     hf_count_add(&live->bytes_out, x->bytes_out);
+    hf_count_add(&live->latency_us[candidate], (uint64_t)us);
     hf_count_add(&live->latency[candidate].bucket[hf_latency_bucket((uint64_t)us)], 1);
     if (outcome == HF_OUTCOME_FAILED)
         hf_count_add(&live->failed, 1);
@@ -251,7 +266,8 @@ void hf_outcome_book(struct hf_exchange *x, enum hf_ending ending)
     const char *name = outcome_name[outcome];
 
     if (counted(x)) /* a tunnel's length says nothing of the service's speed */
-        meter(x, outcome, x->tunnel ? hf_mono_sub(x->established, x->arrived).ns / 1000 : us);
+        meter(x, ending, outcome,
+              x->tunnel ? hf_mono_sub(x->established, x->arrived).ns / 1000 : us);
     if (ending == HF_ENDING_CLIENT_GONE && outcome == HF_OUTCOME_OK)
         name = "client_gone";
     if (!x->probe)

@@ -13,6 +13,9 @@ bool hf_outcome_failed(const struct hf_exchange *x);
 
 void hf_outcome_arrived(struct hf_exchange *x);
 
+/* It has become a tunnel. */
+void hf_outcome_tunnel(struct hf_exchange *x);
+
 /* A request that is not valid HTTP, or did not arrive in time, was answered with status. */
 void hf_outcome_refused(const struct hf_client *c, unsigned status);
 

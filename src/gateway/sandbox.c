@@ -157,6 +157,7 @@ static const struct row rows[] = {
     {SCMP_SYS(setsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)}},
     {SCMP_SYS(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_LINGER)}},
     {SCMP_SYS(getsockopt), {IS(1, SOL_SOCKET), IS(2, SO_ERROR)}}, /* is it connected? */
+    {SCMP_SYS(getsockname)}, /* where has a client connected to? An endpoint may be told */
     {SCMP_SYS(connect)},
     {SCMP_SYS(getsockname)}, /* the PROXY protocol says where the client came in */
     {SCMP_SYS(shutdown)},

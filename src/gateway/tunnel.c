@@ -2,6 +2,7 @@
 
 #include "gateway/attempt.h"
 #include "gateway/hold.h"
+#include "gateway/outcome.h"
 #include "gateway/response.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
@@ -66,6 +67,7 @@ void hf_tunnel_begin(struct hf_exchange *x, const struct hf_h1_head *head)
 
     x->established = hf_worker_now(x->worker);
     x->tunnel = true;
+    hf_outcome_tunnel(x);
     x->kept = false;
     x->request_done = false;
     x->request_kind = HF_H1_BODY_TUNNEL;

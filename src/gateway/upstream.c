@@ -38,13 +38,22 @@ enum hf_failure hf_upstream_dial(struct hf_worker *w, const struct hf_addr *addr
         hf_socket_nodelay(watch->fd);
         *connected = connect(watch->fd, (struct sockaddr *)&ss, size) == 0;
         if ((*connected || errno == EINPROGRESS) &&
-            !hf_loop_watch(w->loop, watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET))
+            !hf_loop_watch(w->loop, watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)) {
+            hf_count_add(&w->live->upstream_connections, 1);
+            hf_count_add(&w->live->upstream_connects, 1);
             return HF_FAILURE_NONE;
+        }
     }
     error = errno;
     if (watch->fd >= 0)
         close(watch->fd);
     return connect_failure(error);
+}
+
+void hf_upstream_hang_up(struct hf_worker *w, int fd)
+{
+    close(fd);
+    hf_count_add(&w->live->upstream_connections, UINT64_MAX); /* minus one */
 }
 
 enum hf_failure hf_upstream_open(struct hf_exchange *x, struct hf_target *t,

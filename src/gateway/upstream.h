@@ -37,6 +37,9 @@ struct hf_upstream {
 enum hf_failure hf_upstream_dial(struct hf_worker *w, const struct hf_addr *address,
                                  struct hf_watch *watch, bool *connected);
 
+/* Closes a descriptor that it was dialled for, and that is not watched any more. */
+void hf_upstream_hang_up(struct hf_worker *w, int fd);
+
 /* Finds or makes one for a new attempt of x at t. HF_FAILURE_NONE and *ret, or why it failed at
  * once. */
 enum hf_failure hf_upstream_open(struct hf_exchange *x, struct hf_target *t,

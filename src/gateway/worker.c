@@ -57,6 +57,7 @@ static void on_accept_again(struct hf_timer *t)
 /* Waiting connections stay in the kernel's queue until there is room: none is refused. */
 static void pause_accepting(struct hf_worker *w)
 {
+    hf_count_add(&w->live->accept_pauses, 1);
     stop_accepting(w);
     hf_timer_after(w->loop, &w->accept_again, hf_ms(ACCEPT_PAUSE_MS));
 }

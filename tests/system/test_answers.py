@@ -101,6 +101,7 @@ def test_no_connection_says_when_to_try_again(nowhere, client):
         response = ask(client, nowhere, "/app", accept)
         assert response.status == 502
         assert response.get("retry-after") == "1"
+    assert nowhere.service("app")["answered"] == 2
 
 
 def test_no_instance_says_when_to_try_again(make, client):

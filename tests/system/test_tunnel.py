@@ -58,9 +58,11 @@ def test_websocket_goes_both_ways(make, gateway, client):
     assert head.all("content-length") == head.all("transfer-encoding") == []
     for size in (1, 100000, 3):
         says(one, b"x" * size)
+    assert holdfast.service("app")["tunnels"] == 1
     assert in_flight(holdfast) == 1
     one.close()
     wait_until(lambda: in_flight(holdfast) == 0, 10, lambda: "the tunnel still counts")
+    assert holdfast.service("app")["tunnels"] == 0
 
 
 def test_endpoint_gets_the_offer_and_the_usual_fields(make, gateway, client):

@@ -418,16 +418,30 @@ static void service_sums_add_workers(void **state)
         hf_count_add(&s->requests, 100);
         hf_count_add(&s->status[5], 3);
         hf_count_add(&s->bytes_out, 1000);
+        hf_count_add(&s->answered, 7);
+        hf_count_add(&s->client_gone, 8);
+        hf_count_add(&s->tunnels_opened, 9);
+        hf_count_add(&s->latency_us[0], 10);
+        hf_count_add(&s->latency_us[1], 11);
+        atomic_store(&s->tunnels, 3);
     }
     hf_board_sum_service(controller, 1, 5, &sum);
     assert_int_equal(sum.requests, 200);
     assert_int_equal(sum.status[5], 6);
     assert_int_equal(sum.bytes_out, 2000);
     assert_int_equal(sum.held, 4);
+    assert_int_equal(sum.tunnels, 6);
+    assert_int_equal(sum.answered, 14);
+    assert_int_equal(sum.client_gone, 16);
+    assert_int_equal(sum.tunnels_opened, 18);
+    assert_int_equal(sum.latency_us[0], 20);
+    assert_int_equal(sum.latency_us[1], 22);
     hf_board_release(keeper, slot);
     hf_board_sum_service(controller, 1, 5, &sum);
     assert_int_equal(sum.requests, 200);
+    assert_int_equal(sum.tunnels_opened, 18);
     assert_int_equal(sum.held, 0);
+    assert_int_equal(sum.tunnels, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

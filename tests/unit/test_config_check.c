@@ -67,7 +67,8 @@ static void policy(void **state)
          "f:7:5: services.s.eject.time is 10s, and eject.max 1500ms; expected a time of at most "
          "that\n"},
         {PROCESS "    release: { smoke: [{}, { get: /a, post: /b }, { post: /b }] }\n",
-         "f:7:24: services.s.release.smoke[0] has neither get, post nor grpc; expected one of the three\n"
+         "f:7:24: services.s.release.smoke[0] has neither get, post nor grpc; expected one of the "
+         "three\n"
          "f:7:28: services.s.release.smoke[1] has both get and post; expected one of the three\n"},
         {"gateway: { listen: [\"1.1.1.1:80\"], limits: { line: 20000, head: 10000 } }",
          "f:1:52: gateway.limits.line is above gateway.limits.head, which is 10000; expected it to "
@@ -119,7 +120,11 @@ static void proxy_protocol(void **state)
          ""},
         {"gateway: { listen: [\"1.1.1.1:80\", { address: \"1.1.1.1:81\", proxy_protocol: true }] }",
          "f:1:35: gateway.listen[1].proxy_protocol is true, and nobody may send its header; "
-         "expected gateway.trusted_proxies\n"});
+         "expected gateway.trusted_proxies\n"},
+        {FIXED "    protocol: h2\n    proxy_protocol: off\n", ""},
+        {FIXED "    protocol: grpc\n    proxy_protocol: v2\n",
+         "f:7:5: services.s.proxy_protocol is given, and the connections of protocol grpc are "
+         "shared by clients; expected one of the two\n"});
 }
 
 static void listeners(void **state)

@@ -355,7 +355,8 @@ static void talk(void)
     char text[] = "ab";
     struct iovec piece = {text, 2};
     struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1};
-    socklen_t n = sizeof(one);
+    struct sockaddr_in own;
+    socklen_t n = sizeof(one), own_size = sizeof(own);
     char buf[8];
 
     fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -365,6 +366,7 @@ static void talk(void)
     in = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     CHECK(in >= 0);
     CHECK(getsockopt(fd, SOL_SOCKET, SO_ERROR, &one, &n) == 0 && one == 0);
+    CHECK(getsockname(in, (struct sockaddr *)&own, &own_size) == 0);
     ready = (struct epoll_event){.events = EPOLLIN};
     CHECK(epoll_ctl(poller, EPOLL_CTL_ADD, in, &ready) == 0);
     CHECK(send(fd, "x", 1, MSG_NOSIGNAL) == 1);
