@@ -24,7 +24,7 @@ struct hf_issuer_options {
 
 HF_MUST_CHECK int hf_issuer_new(const struct hf_issuer_options *o, struct hf_issuer **ret,
                                 struct hf_error *e);
-struct hf_issuer *hf_issuer_free(struct hf_issuer *i); /* NULL ok */
+struct hf_issuer *hf_issuer_free(struct hf_issuer *i); /* after the store; NULL ok */
 
 /* The certificates of the configuration in force, checked; they are the issuer's then. */
 void hf_issuer_take(struct hf_issuer *i, struct hf_certificates *certificates_take);
