@@ -2,6 +2,7 @@
 import os
 import pathlib
 import pwd
+import signal
 import subprocess
 
 import pytest
@@ -51,6 +52,28 @@ def test_every_thread_of_the_gateway_is_in_it(make):
     limits = pathlib.Path(f"/proc/{holdfast.pid('gateway')}/limits").read_text()
     assert [line.split()[-3:-1] for line in limits.splitlines() if "core file" in line] == [["0", "0"]]
     assert holdfast.json("status")["gateway"][0]["sandbox"] is True
+
+
+def test_an_end_by_the_sandbox_is_said(make, client):
+    """The signal comes from here: a gateway that does what it must not is for the unit tests."""
+    holdfast = make.holdfast(proxy(make.backend()))
+    pid = holdfast.kill_role("gateway", signal.SIGSYS)
+    holdfast.wait_another("gateway", pid)
+    assert f"the gateway made a system call that its sandbox forbids; its last line says which pid={pid}" in \
+        holdfast.text()
+    assert client(holdfast).request().response().status == 200
+
+
+def test_a_gateway_that_was_stopped_goes_on(make, client):
+    """Waits that were interrupted are begun again, by a call that nobody writes down."""
+    holdfast = make.holdfast(proxy(make.backend()))
+    pid = holdfast.pid("gateway")
+    for _ in range(3):
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: status_of(pid)["State"][0] == "T", 10, "a stopped gateway")
+        os.kill(pid, signal.SIGCONT)
+        assert client(holdfast).request().response().status == 200
+    assert holdfast.pid("gateway") == pid
 
 
 def test_controller_and_instances_are_not(make, tmp_path):
