@@ -81,7 +81,8 @@ struct hf_live_worker {
     _Atomic uint64_t h2_connections, h2_streams, h2_errors; /* of clients; all that there were */
     _Atomic uint64_t accept_pauses; /* how often there was no room for another connection */
     _Atomic uint64_t upstream_connections, upstream_connects; /* open now; begun, all there were */
-    uint64_t zero[13];
+    _Atomic uint64_t gave_way; /* connections that made room for others */
+    uint64_t zero[12];
 };
 
 enum hf_live_phase { HF_LIVE_STARTING, HF_LIVE_SERVING, HF_LIVE_LEAVING };

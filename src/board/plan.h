@@ -42,6 +42,7 @@ enum {
 /* Limits and timeouts towards clients. 0 in body: no limit. */
 struct hf_plan_gateway {
     uint64_t body;               /* bytes of a request's body */
+    uint64_t buffers;            /* bytes that one worker holds of messages */
     uint32_t line, head, fields; /* bytes, bytes, count */
     uint32_t header_ms;          /* from a request's first byte to the end of its head */
     uint32_t idle_ms;            /* between requests */

@@ -68,6 +68,7 @@ struct hf_config_limits {
     uint32_t line, head, fields; /* bytes, bytes, count */
     uint64_t body;               /* bytes; 0: no limit */
     uint32_t connections;        /* per worker */
+    uint64_t buffers;            /* bytes, per worker */
 };
 
 enum hf_config_forwarded {

@@ -143,7 +143,11 @@ static const struct hf_row limits_rows[] = {
     {"body", HF_ROW_BYTES, LIMIT(body), WITHIN(0, 1024 * GIB), .fallback = "0",
      .doc = "Size of a request's body; beyond: 413. 0: no limit."},
     {"connections", HF_ROW_COUNT, LIMIT(connections), WITHIN(16, 1000000), .fallback = "10000",
-     .doc = "Connections of clients that one worker keeps at once."},
+     .doc = "Connections of clients that one worker keeps at once. Beyond, the one that has waited "
+            "longest for a request gives way, after 1s; where none has, new ones wait."},
+    {"buffers", HF_ROW_BYTES, LIMIT(buffers), WITHIN(8 * MIB, 1024 * GIB), .fallback = "256MiB",
+     .doc = "Memory of one worker for what cannot go on yet: unfinished heads, bodies that are "
+            "kept, responses that a client does not take. Beyond three quarters: 503."},
 };
 static const struct hf_section limits_section = {
     .title = "gateway.limits", .doc = "What a client may send.", ROWS(limits_rows)};

@@ -155,6 +155,7 @@ static struct hf_plan_gateway gateway_part(const struct hf_config *c)
     const struct hf_config_gateway *g = &c->gateway;
     struct hf_plan_gateway part = {
         .body = g->limits.body,
+        .buffers = g->limits.buffers,
         .line = g->limits.line,
         .head = g->limits.head,
         .fields = g->limits.fields,

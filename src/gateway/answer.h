@@ -3,6 +3,9 @@
 #pragma once
 #include "gateway/client.h"
 
+/* Beyond three quarters of gateway.limits.buffers: 503. */
+#define HF_ANSWER_NO_MEMORY "the gateway holds as much as it may already"
+
 /* Answers and, unless the request was whole and understood, closes the connection. retry_after:
  * seconds; 0: none. detail: words without a full stop. */
 void hf_answer(struct hf_client *c, unsigned status, const char *detail, unsigned retry_after);

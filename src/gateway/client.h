@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "gateway/peer.h"
 #include "http/h1_chunk.h"
 #include "http/h1_framing.h"
@@ -16,6 +18,14 @@
 struct hf_worker;
 struct hf_exchange;
 struct hf_client;
+
+/* A client's connection without a request under way. Where there is no room for another connection,
+ * the one that waits longest gives way: silence shall keep nobody out. */
+struct hf_waiting {
+    struct hf_link link;                          /* alone: a request is under way */
+    struct hf_mono since;                         /* it waits */
+    void (*give_way)(struct hf_waiting *waiting); /* closes the connection now */
+};
 
 struct hf_client_ops {
     const char *protocol; /* for the access log */

@@ -164,7 +164,9 @@ static void serve(struct hf_exchange *x, const struct hf_routing *r, const struc
     x->service_incarnation = x->service->incarnation;
     hf_outcome_arrived(x);
     hf_retry_budget_request(&w->budget, x->arrived);
-    if (most && framing->length > most)
+    if (hf_buffers_tight(&w->buffers))
+        hf_exchange_answer(x, 503, HF_ANSWER_NO_MEMORY, 1);
+    else if (most && framing->length > most)
         hf_exchange_answer(x, 413, "the request's body is larger than this gateway allows", 0);
     else if (r->route && r->route->redirect)
         redirect(x, r, head);
@@ -217,12 +219,13 @@ void hf_exchange_start(struct hf_client *c, const struct hf_h1_framing *framing)
 /* Space in the buffer for body bytes; sent ones make room once the request is not kept any more. */
 static uint32_t body_room(struct hf_exchange *x)
 {
+    uint32_t most = hf_buffers_half_full(&x->worker->buffers) ? HF_KEPT_BODY_TIGHT : HF_KEPT_BODY;
     uint32_t used = x->request.end - x->head_size;
 
-    if (used < HF_KEPT_BODY && x->kept)
-        return HF_KEPT_BODY - used;
+    if (used < most && x->kept)
+        return most - used;
     if (x->sent < x->head_size)
-        return used < HF_KEPT_BODY ? HF_KEPT_BODY - used : 0;
+        return used < most ? most - used : 0;
     if (x->kept)
         x->kept = false; /* from here on it cannot be sent again */
     if (x->sent > x->head_size) {
@@ -231,7 +234,7 @@ static uint32_t body_room(struct hf_exchange *x)
         x->sent = x->head_size;
     }
     used = x->request.end - x->head_size;
-    return used < HF_KEPT_BODY ? HF_KEPT_BODY - used : 0;
+    return used < most ? most - used : 0;
 }
 
 bool hf_exchange_wants_request(struct hf_exchange *x)

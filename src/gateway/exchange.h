@@ -28,7 +28,7 @@ enum hf_exchange_state {
     HF_EXCHANGE_DONE,
 };
 
-enum { HF_REQUEST_ID = 64, HF_KEPT_BODY = 64 * 1024 };
+enum { HF_REQUEST_ID = 64, HF_KEPT_BODY = 64 * 1024, HF_KEPT_BODY_TIGHT = 4096 };
 
 struct hf_exchange {
     struct hf_link link; /* first: a pool overwrites it. In a service's held list, or retired */

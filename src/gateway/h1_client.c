@@ -13,6 +13,7 @@ enum { LINGER_S = 2 /* how long an answer before the request's end may take to b
 
 static void on_event(struct hf_watch *watch, uint32_t events);
 static void on_timer(struct hf_timer *t);
+static void give_way(struct hf_waiting *waiting);
 static void take_kept(struct hf_h1_client *c);
 static void read_on(struct hf_h1_client *c);
 
@@ -25,6 +26,7 @@ static void set_state(struct hf_h1_client *c, enum hf_h1_client_state next)
     if (c->state == HF_H1_CLIENT_HANDSHAKE && next > HF_H1_CLIENT_HEAD)
         hf_count_add(&c->base.worker->live->handshakes_failed, 1);
     c->state = (uint8_t)next;
+    hf_worker_await(c->base.worker, &c->waiting, next <= HF_H1_CLIENT_HEAD);
     switch (next) {
     case HF_H1_CLIENT_IDLE:
         hf_timer_after(loop, &c->timer, hf_ms(limits->idle_ms));
@@ -69,6 +71,8 @@ static struct hf_h1_client *client_get(struct hf_worker *w)
     c->base.worker = w;
     c->base.peer = &c->peer;
     c->watch.on_event = on_event;
+    hf_link_init(&c->waiting.link);
+    c->waiting.give_way = give_way;
     hf_task_init(&c->go_on, on_go_on);
     return c;
 }
@@ -229,9 +233,14 @@ static void refuse_with(struct hf_h1_client *c, unsigned status, const char *det
 {
     c->base.keep_alive = c->last = false;
     c->minor = 1;
-    hf_answer(&c->base, status, detail, 0);
+    hf_answer(&c->base, status, detail, status == 503);
     hf_outcome_refused(&c->base, status);
     finish(c);
+}
+
+static void refuse_for_memory(struct hf_h1_client *c)
+{
+    refuse_with(c, 503, HF_ANSWER_NO_MEMORY);
 }
 
 static void refuse(struct hf_h1_client *c, int h1_error)
@@ -512,7 +521,7 @@ static int room_for_bytes(struct hf_h1_client *c, char **ret, size_t *ret_size)
         *ret_size = c->in.size - c->in.end;
     } else {
         *ret = c->wire.tls ? w->wire_space.plain : w->in;
-        *ret_size = c->wire.tls ? HF_WIRE_PLAIN : HF_READ_SIZE;
+        *ret_size = hf_buffers_at_once(&w->buffers) + (c->wire.tls ? HF_TLS_RECORD : 0U);
     }
     return 0;
 }
@@ -527,9 +536,12 @@ static void on_bytes(struct hf_h1_client *c, struct hf_str bytes, bool kept)
         return;
     }
     taken = take(c, bytes);
-    if (taken < bytes.n && c->state != HF_H1_CLIENT_CLOSED &&
-        hf_buffer_add(&c->base.worker->buffers, &c->in,
-                      (struct hf_str){bytes.p + taken, bytes.n - taken}))
+    if (taken == bytes.n || c->state == HF_H1_CLIENT_CLOSED)
+        return;
+    if (c->state == HF_H1_CLIENT_HEAD && hf_buffers_tight(&c->base.worker->buffers))
+        refuse_for_memory(c);
+    else if (hf_buffer_add(&c->base.worker->buffers, &c->in,
+                           (struct hf_str){bytes.p + taken, bytes.n - taken}))
         lost(c);
 }
 
@@ -543,7 +555,12 @@ static bool receive(struct hf_h1_client *c)
     int rc;
 
     if (room_for_bytes(c, &to, &size)) {
-        refuse(c, -HF_H1_HEAD_LONG);
+        if (c->state != HF_H1_CLIENT_HEAD)
+            lost(c);
+        else if (hf_buffers_tight(&c->base.worker->buffers))
+            refuse_for_memory(c);
+        else
+            refuse(c, -HF_H1_HEAD_LONG);
         return false;
     }
     rc = hf_wire_receive(&c->wire, c->base.worker, to, size, &n);
@@ -614,6 +631,24 @@ void hf_h1_client_done(struct hf_client *base, bool whole)
     }
     set_state(c, HF_H1_CLIENT_IDLE);
     hf_h1_client_resume(base);
+}
+
+/* There is no room for those who come. What has arrived just now is still answered. */
+static void give_way(struct hf_waiting *waiting)
+{
+    struct hf_h1_client *c = HF_CONTAINER(waiting, struct hf_h1_client, waiting);
+
+    hf_count_add(&c->base.worker->live->gave_way, 1);
+    if (c->state != HF_H1_CLIENT_HANDSHAKE) {
+        c->readable = true;
+        read_on(c);
+    }
+    if (c->state == HF_H1_CLIENT_HEAD)
+        refuse_with(c, 503, "too many connections wait here, and this one for long");
+    if (c->state == HF_H1_CLIENT_IDLE)
+        hf_wire_end(&c->wire, c->base.worker);
+    if (c->state != HF_H1_CLIENT_BUSY)
+        hf_h1_client_close(c);
 }
 
 void hf_h1_client_leave(struct hf_h1_client *c)

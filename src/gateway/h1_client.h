@@ -27,6 +27,7 @@ struct hf_h1_client {
     struct hf_watch watch;
     struct hf_timer timer;
     struct hf_client base;
+    struct hf_waiting waiting; /* up to and with HEAD */
     struct hf_peer peer;
     struct hf_wire wire;
     struct hf_buffer in; /* received, not yet taken */

@@ -254,7 +254,7 @@ static void hand_over(struct hf_h1_upstream *u, struct hf_str bytes)
 static ssize_t receive(struct hf_h1_upstream *u, struct hf_buffer *kept)
 {
     struct hf_worker *w = u->base.worker;
-    size_t size = HF_READ_SIZE;
+    size_t size = hf_buffers_at_once(&w->buffers);
     char *to = w->in;
     ssize_t n;
 

@@ -13,6 +13,7 @@ enum {
 
 static void on_event(struct hf_watch *watch, uint32_t events);
 static void on_timer(struct hf_timer *t);
+static void give_way(struct hf_waiting *waiting);
 static void on_go_on(struct hf_task *t);
 static void on_send(struct hf_task *t);
 static void read_on(struct hf_h2_client *c);
@@ -102,6 +103,7 @@ static void close_now(struct hf_h2_client *c)
         return;
     c->state = HF_H2_CLIENT_CLOSED;
     hf_timer_stop(&c->timer);
+    hf_link_remove(&c->waiting.link);
     hf_loop_forget(w->loop, &c->watch);
     while (!hf_link_alone(&c->streams)) {
         struct hf_link *l = c->streams.next;
@@ -128,6 +130,7 @@ static void finish(struct hf_h2_client *c)
         hf_list_append(&c->closed, l);
     }
     c->state = HF_H2_CLIENT_LINGER;
+    hf_link_remove(&c->waiting.link);
     let_go_closed(c);
     hf_wire_end(&c->wire, c->worker);
     if (c->wire.eof) {
@@ -206,6 +209,7 @@ static void settle(struct hf_h2_client *c)
     }
     if (c->n_streams == 0 && !c->idle_by.ns)
         c->idle_by = after(c, hf_ms(hf_worker_limits(c->worker)->idle_ms));
+    hf_worker_await(c->worker, &c->waiting, c->n_streams == 0);
     arm(c);
 }
 
@@ -364,6 +368,19 @@ static void leave_for_good(struct hf_h2_client *c)
     hf_h2_client_send_soon(c);
 }
 
+/* There is no room for those who come. A request that has arrived just now was not taken, and
+ * GOAWAY says so: it can be made again elsewhere. */
+static void give_way(struct hf_waiting *waiting)
+{
+    struct hf_h2_client *c = HF_CONTAINER(waiting, struct hf_h2_client, waiting);
+
+    hf_count_add(&c->worker->live->gave_way, 1);
+    hf_h2_client_fail(c, NGHTTP2_NO_ERROR, "it gives way to others");
+    hf_h2_output(c);
+    hf_wire_end(&c->wire, c->worker);
+    close_now(c);
+}
+
 static bool is_due(const struct hf_h2_client *c, struct hf_mono at)
 {
     return at.ns && !hf_mono_before(hf_worker_now(c->worker), at);
@@ -406,6 +423,8 @@ static struct hf_h2_client *client_get(struct hf_worker *w)
     hf_link_init(&c->closed);
     hf_link_init(&c->fed);
     hf_link_init(&c->drained);
+    hf_link_init(&c->waiting.link);
+    c->waiting.give_way = give_way;
     hf_task_init(&c->go_on, on_go_on);
     hf_task_init(&c->send, on_send);
     return c;

@@ -38,6 +38,7 @@ struct hf_h2_client {
     struct hf_watch watch;
     struct hf_timer timer;
     struct hf_worker *worker;
+    struct hf_waiting waiting; /* while no stream is under way */
     struct hf_peer peer;
     struct hf_wire wire;
     nghttp2_session *session;

@@ -1,10 +1,15 @@
 #include "gateway/pool.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/log.h"
 
-enum { PIECES_AT_ONCE = 16 };
+enum {
+    PIECES_AT_ONCE = 16,
+    LARGE = 65536,            /* pieces of this size, or larger ones, */
+    RESERVE = 4 * 1024 * 1024 /* are kept up to so many bytes of each pool */
+};
 
 static const uint32_t class_size[HF_BUFFER_CLASSES] = {1024, 4096, 16384, 73728, HF_BUFFER_MOST};
 
@@ -13,15 +18,31 @@ void hf_pool_init(struct hf_pool *p, size_t size, uint32_t most)
     *p = (struct hf_pool){.size = (size + 63) / 64 * 64, .most = most};
 }
 
+static _Noreturn void out_of_memory(size_t n)
+{
+    hf_err("out of memory: %zu bytes for the request path", n);
+    abort();
+}
+
+static void *map(size_t n)
+{
+    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        out_of_memory(n);
+    return p;
+}
+
 static void *grow(struct hf_pool *p)
 {
     size_t pieces = p->size > 16384 ? 1 : PIECES_AT_ONCE;
-    char *block = aligned_alloc(64, pieces * p->size);
+    char *block;
 
-    if (!block) {
-        hf_err("out of memory: %zu bytes for the request path", pieces * p->size);
-        abort();
-    }
+    if (p->size >= LARGE)
+        return map(p->size);
+    block = aligned_alloc(64, pieces * p->size);
+    if (!block)
+        out_of_memory(pieces * p->size);
     memset(block, 0, pieces * p->size);
     for (size_t i = 1; i < pieces; i++) {
         *(void **)(void *)(block + i * p->size) = p->free;
@@ -40,18 +61,25 @@ void *hf_pool_get(struct hf_pool *p)
     if (!piece)
         return grow(p);
     p->free = *(void **)piece;
+    p->n_free -= p->size >= LARGE;
     return piece;
 }
 
 void hf_pool_put(struct hf_pool *p, void *piece)
 {
+    p->in_use--;
+    if (p->size >= LARGE && p->n_free >= RESERVE / p->size) {
+        munmap(piece, p->size);
+        return;
+    }
     *(void **)piece = p->free;
     p->free = piece;
-    p->in_use--;
+    p->n_free += p->size >= LARGE;
 }
 
 void hf_buffers_init(struct hf_buffers *b)
 {
+    b->used = b->most = 0;
     for (int i = 0; i < HF_BUFFER_CLASSES; i++)
         hf_pool_init(&b->class[i], class_size[i], 0);
 }
@@ -82,7 +110,10 @@ int hf_buffer_room(struct hf_buffers *b, struct hf_buffer *buf, uint32_t n)
     if (n > HF_BUFFER_MOST - used)
         return HF_ELIMIT;
     class = class_for(used + n);
+    if (b->most && b->used + class_size[class] > b->most)
+        return HF_ELIMIT;
     p = hf_pool_get(&b->class[class]);
+    b->used += class_size[class];
     if (used)
         memcpy(p, buf->p + buf->start, used);
     hf_buffer_drop(b, buf);
@@ -102,7 +133,9 @@ int hf_buffer_add(struct hf_buffers *b, struct hf_buffer *buf, struct hf_str s)
 
 void hf_buffer_drop(struct hf_buffers *b, struct hf_buffer *buf)
 {
-    if (buf->p)
+    if (buf->p) {
         hf_pool_put(&b->class[class_for(buf->size)], buf -> p);
+        b->used -= buf->size;
+    }
     *buf = (struct hf_buffer){0};
 }

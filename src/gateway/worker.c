@@ -23,6 +23,7 @@
 enum {
     ACCEPT_AT_ONCE = 32,  /* connections taken in one turn, so that open ones get theirs */
     ACCEPT_PAUSE_MS = 20, /* without room, accepting pauses for so long */
+    GIVE_WAY_MS = 1000,   /* who has waited for so long without a request makes room for others */
     OWN_DESCRIPTORS = 96, /* of the process, beside connections: board, listeners, loops */
 };
 
@@ -52,6 +53,19 @@ static void on_accept_again(struct hf_timer *t)
 
     if (!w->leaving)
         start_accepting(w);
+}
+
+/* The connection that has waited longest for a request of its client, if that was long enough. */
+static struct hf_waiting *can_give_way(const struct hf_worker *w)
+{
+    struct hf_waiting *longest;
+
+    if (hf_link_alone(&w->waiting))
+        return NULL;
+    longest = HF_CONTAINER(w->waiting.next, struct hf_waiting, link);
+    if (hf_duration_ms(hf_mono_sub(hf_worker_now(w), longest->since)) < GIVE_WAY_MS)
+        return NULL;
+    return longest;
 }
 
 /* Waiting connections stay in the kernel's queue until there is room: none is refused. */
@@ -108,16 +122,22 @@ static void on_acceptable(struct hf_watch *watch, uint32_t events)
     for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
         struct sockaddr_storage ss;
         socklen_t n = sizeof(ss);
+        bool room = connections(w) < most;
+        struct hf_waiting *longest = can_give_way(w);
         int fd;
 
-        if (connections(w) >= most) {
+        if (!room && !longest) {
             pause_accepting(w);
             return;
         }
         fd = accept4(watch->fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            if (!room)
+                longest->give_way(longest);
             accepted(w, a, fd, (struct sockaddr *)&ss);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            if (longest)
+                longest->give_way(longest);
             pause_accepting(w);
             return;
         } else if (errno == EAGAIN) {
@@ -219,6 +239,7 @@ static void switch_plan(struct hf_worker *w)
     w->tells_clients = false;
     for (uint32_t i = 0; i < next->plan->n_services; i++)
         w->tells_clients |= hf_plan_services(next->plan)[i].proxy_version != 0;
+    w->buffers.most = next->plan->gateway.buffers;
     switch_services(w);
     hf_targets_switch(w);
     for (uint32_t slot = 0; slot < w->gateway->live.capacity.services; slot++)
@@ -394,6 +415,7 @@ static void make_pools(struct hf_worker *w)
     hf_h2_memory_init(&w->h2_memory);
     hf_link_init(&w->all_clients);
     hf_link_init(&w->entrances);
+    hf_link_init(&w->waiting);
     hf_link_init(&w->retired_clients);
     hf_link_init(&w->retired_entrances);
     hf_link_init(&w->retired_exchanges);

@@ -12,6 +12,7 @@
 #include "core/retry.h"
 #include "core/view.h"
 #include "gateway/access_log.h"
+#include "gateway/client.h"
 #include "gateway/entrance.h"
 #include "gateway/gateway.h"
 #include "gateway/h2_memory.h"
@@ -28,10 +29,10 @@ struct hf_gateway;
 struct hf_h2;
 
 enum {
-    HF_READ_SIZE = 128 * 1024, /* the read buffer that all connections of a worker borrow */
-    HF_HEAD_OUT = 80 * 1024,   /* rendered heads and chunk frames of one flush */
-    HF_PIECES = 64,            /* iovec entries of one flush */
-    HF_READS_AT_ONCE = 8,      /* of one connection in one turn, so that the others get theirs */
+    HF_READ_SIZE = HF_BUFFER_WHOLE, /* the read buffer that all connections of a worker borrow */
+    HF_HEAD_OUT = 80 * 1024,        /* rendered heads and chunk frames of one flush */
+    HF_PIECES = 64,                 /* iovec entries of one flush */
+    HF_READS_AT_ONCE = 8, /* of one connection in one turn, so that the others get theirs */
 };
 
 /* What goes to one client with the next flush: pieces of rendered heads and of received bodies. */
@@ -113,6 +114,7 @@ struct hf_worker {
     struct hf_output out;
     struct hf_h1_head head; /* the head under work: heads do not outlive their parsing */
     struct hf_link all_clients;
+    struct hf_link waiting;   /* struct hf_waiting, who waits longest first */
     struct hf_link entrances; /* connections that are no clients yet */
     struct hf_entrance_log entrance_log;
     struct hf_link retired_clients, retired_exchanges, retired_upstreams, retired_entrances;
@@ -149,6 +151,16 @@ const struct hf_plan_service *hf_worker_policy(const struct hf_worker *w,
 static inline struct hf_mono hf_worker_now(const struct hf_worker *w)
 {
     return hf_loop_now(w->loop);
+}
+/* From now on it waits for a request, or does not. */
+static inline void hf_worker_await(struct hf_worker *w, struct hf_waiting *waiting, bool waits)
+{
+    if (!waits) {
+        hf_link_remove(&waiting->link);
+    } else if (hf_link_alone(&waiting->link)) {
+        waiting->since = hf_worker_now(w);
+        hf_list_append(&w->waiting, &waiting->link);
+    }
 }
 static inline int64_t hf_worker_wall_ns(const struct hf_worker *w, struct hf_mono t)
 {

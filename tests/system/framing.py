@@ -79,6 +79,7 @@ class Message:
     first: bytes
     fields: list  # (name in lower case, value)
     body: bytes
+    trailers: list = ()
 
     @property
     def method(self):
@@ -215,8 +216,8 @@ def take_chunked(data, at, rules):
             raise Unreadable(f"a control character in {line!r}")
         size = number(size.decode("latin-1"), 16, rules)
         if size == 0:
-            _, at = take_fields(data, at, rules)
-            return body, at
+            trailers, at = take_fields(data, at, rules)
+            return body, trailers, at
         if len(data) < at + size:
             raise Incomplete
         body += data[at:at + size]
@@ -254,31 +255,31 @@ def good_status(line):
 def take_request(data, start, rules=STRICT):
     first, at = take_first(data, start, rules, good_request)
     fields, at = take_fields(data, at, rules)
-    kind = framing(fields, 0 if first.endswith(b"/1.0") else 1, rules)
+    kind, trailers = framing(fields, 0 if first.endswith(b"/1.0") else 1, rules), []
     if kind == "chunked":
-        body, at = take_chunked(data, at, rules)
+        body, trailers, at = take_chunked(data, at, rules)
     else:
         body, at = take_body(data, at, kind or 0)
-    return Message(start, at, first, fields, body)
+    return Message(start, at, first, fields, body, trailers)
 
 
 def take_response(data, start, method, ended, rules=STRICT):
     """ended: data is all there will ever be, so a body may end with it."""
     first, at = take_first(data, start, rules, good_status)
     fields, at = take_fields(data, at, rules)
-    kind = framing(fields, 0 if first.startswith(b"HTTP/1.0") else 1, rules)
+    kind, trailers = framing(fields, 0 if first.startswith(b"HTTP/1.0") else 1, rules), []
     status = int(first.split(b" ")[1])
     if method == "HEAD" or status < 200 or status in NO_BODY:
         body = b""
     elif kind == "chunked":
-        body, at = take_chunked(data, at, rules)
+        body, trailers, at = take_chunked(data, at, rules)
     elif kind is not None:
         body, at = take_body(data, at, kind)
     elif ended:
         body, at = data[at:], len(data)
     else:
         raise Incomplete
-    return Message(start, at, first, fields, body)
+    return Message(start, at, first, fields, body, trailers)
 
 
 def split_requests(data, rules=STRICT):

@@ -298,6 +298,8 @@ CHUNKS = {
     "data before a bare CR": broken(chunks(b"5\r\nhello\r" + LAST)),
     "data before LF and CR": broken(chunks(b"5\r\nhello\n\r" + LAST)),
     "data before nothing": broken(chunks(b"5\r\nhello" + LAST)),
+    "data before something and LF": broken(chunks(b"5\r\nhelloX\n" + LAST)),
+    "data before CR and something": broken(chunks(b"5\r\nhello\rX" + LAST)),
     "data before XX": broken(chunks(b"5\r\nhelloXX" + LAST)),
     "data before two ends of a line": broken(chunks(b"5\r\nhello\r\n\r\n" + LAST)),
     "data is a request": passed(chunks(b"%x\r\n" % len(POISON) + POISON + b"\r\n" + LAST), post(POISON)),
@@ -389,7 +391,8 @@ LINES = {
     "line separators in the target": refused(head(target="/a\u2028b".encode(), method=b"GET")),
     "method with a colon": refused(head(method=b"GET:")),
     "method in lower case": passed(head(method=b"get"), ("get", "/", b"")),
-    "method PRI": refused(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    "method PRI": refused(head(method=b"PRI", target=b"*")),
+    "method PRI, version 2.0, with a host": refused(head(method=b"PRI", target=b"*", version=b"HTTP/2.0"), 505),
     "method CONNECT": refused(head(method=b"CONNECT", target=b"test:80"), 501),
     "method HEAD with a body": passed(head(b"content-length: 5", method=b"HEAD") + b"hello", ("HEAD", "/", b"hello")),
     "method TRACE with a body": passed(head(b"content-length: 5", method=b"TRACE") + b"hello",
@@ -489,6 +492,7 @@ class Response:
     cut: bool = False  # the user sees the head, and that the message did not end
     interims: tuple = ()  # 1xx that the user sees before it
     later: bytes = b""  # sent by the upstream when the user has the answer
+    spoils: bool = False  # nothing may be sent on that connection any more
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -521,8 +525,8 @@ def answered(body, *lines):
 
 RESPONSES = {
     "length": ok(answer(b"content-length: 5", body=b"hello")),
-    "length and bytes behind it": ok(answer(b"content-length: 5", body=b"hello") + BAD),
-    "length and a line end behind it": ok(answer(b"content-length: 5", body=b"hello") + b"\r\n"),
+    "length and bytes behind it": ok(answer(b"content-length: 5", body=b"hello") + BAD, spoils=True),
+    "length and a line end behind it": ok(answer(b"content-length: 5", body=b"hello") + b"\r\n", spoils=True),
     "length and bytes later": ok(answer(b"content-length: 5", body=b"hello"), later=BAD),
     "length twice": bad(sized(b"5", b"5")),
     "length twice, first short": bad(sized(b"0", b"5")),
@@ -544,7 +548,7 @@ RESPONSES = {
     "length and coding": bad(answer(b"content-length: 5", CHUNKED[:-2], body=LAST) + BAD),
     "coding and length": bad(answer(CHUNKED[:-2], b"content-length: 5", body=LAST) + BAD),
     "chunked": ok(answered(b"5\r\n" + HELLO)),
-    "chunked and bytes behind it": ok(answered(b"5\r\n" + HELLO) + BAD),
+    "chunked and bytes behind it": ok(answered(b"5\r\n" + HELLO) + BAD, spoils=True),
     "chunked and bytes later": ok(answered(b"5\r\n" + HELLO), later=BAD),
     "chunked in capitals": ok(answer(b"TRANSFER-ENCODING: CHUNKED", body=b"5\r\n" + HELLO)),
     "coding with an underscore in its name": ok(
@@ -573,6 +577,7 @@ RESPONSES = {
     "chunk size before a blank": short(answered(b"5 \r\n" + HELLO)),
     "chunk with too much data": short(answered(b"4\r\nhello\r\n" + LAST)),
     "chunk with a bare LF behind it": short(answered(b"5\r\nhello\n" + LAST)),
+    "chunk with something and LF behind it": short(answered(b"5\r\nhelloX\n" + LAST)),
     "chunk extension": ok(answered(b"5;a=b\r\n" + HELLO)),
     "chunk extension with a bare LF": short(answered(b"5;a\n" + HELLO)),
     "chunk extension that is long": short(answered(b"5;" + b"a" * 5120 + b"\r\n" + HELLO)),
@@ -584,22 +589,29 @@ RESPONSES = {
     "trailer that looks like a response": short(answered(b"5\r\nhello\r\n0\r\n" + BAD)),
     "trailer with a bare LF": short(answered(b"5\r\nhello\r\n0\r\nx: 1\n\r\n")),
     "HEAD with a length": Response(answer(b"content-length: 5"), method="HEAD"),
-    "HEAD with a length and a body": Response(answer(b"content-length: 5", body=b"hello"), method="HEAD"),
-    "HEAD with a body that is a response": Response(answer(b"content-length: %d" % len(BAD), body=BAD), method="HEAD"),
+    "HEAD with a length and a body": Response(answer(b"content-length: 5", body=b"hello"), method="HEAD", spoils=True),
+    "HEAD with a body that is a response": Response(answer(b"content-length: %d" % len(BAD), body=BAD), method="HEAD",
+                                                    spoils=True),
     "HEAD with a body that comes later": Response(answer(b"content-length: %d" % len(BAD)), method="HEAD", later=BAD),
-    "HEAD with chunks": Response(answered(b"5\r\n" + HELLO), method="HEAD"),
+    "HEAD with chunks": Response(answered(b"5\r\n" + HELLO), method="HEAD", spoils=True),
     "HEAD with both framings": bad(answer(CHUNKED[:-2], b"content-length: 5"), method="HEAD"),
     "204": Response(answer(first=b"HTTP/1.1 204 No"), 204),
     "204 with a length of 0": Response(answer(b"content-length: 0", first=b"HTTP/1.1 204 No"), 204),
-    "204 with a body": Response(answer(b"content-length: %d" % len(BAD), first=b"HTTP/1.1 204 No", body=BAD), 204),
+    "204 with a body": Response(answer(b"content-length: %d" % len(BAD), first=b"HTTP/1.1 204 No", body=BAD), 204,
+                                spoils=True),
+    "204 with a length": Response(answer(b"content-length: 5", first=b"HTTP/1.1 204 No"), 204, spoils=True),
     "204 with a body that comes later": Response(
         answer(b"content-length: %d" % len(BAD), first=b"HTTP/1.1 204 No"), 204, later=BAD),
-    "204 with chunks": Response(answer(CHUNKED[:-2], first=b"HTTP/1.1 204 No", body=b"5\r\n" + HELLO), 204),
+    "204 with chunks": Response(answer(CHUNKED[:-2], first=b"HTTP/1.1 204 No", body=b"5\r\n" + HELLO), 204,
+                                spoils=True),
+    "204 that announces chunks": Response(answer(CHUNKED[:-2], first=b"HTTP/1.1 204 No"), 204, spoils=True),
     "304 with a length": Response(answer(b"content-length: 5", first=b"HTTP/1.1 304 Same"), 304),
-    "304 with a body": Response(answer(b"content-length: %d" % len(BAD), first=b"HTTP/1.1 304 Same", body=BAD), 304),
+    "304 with a body": Response(answer(b"content-length: %d" % len(BAD), first=b"HTTP/1.1 304 Same", body=BAD), 304,
+                                spoils=True),
     "304 with a body that comes later": Response(
         answer(b"content-length: %d" % len(BAD), first=b"HTTP/1.1 304 Same"), 304, later=BAD),
-    "304 with chunks": Response(answer(CHUNKED[:-2], first=b"HTTP/1.1 304 Same", body=b"5\r\n" + HELLO), 304),
+    "304 with chunks": Response(answer(CHUNKED[:-2], first=b"HTTP/1.1 304 Same", body=b"5\r\n" + HELLO), 304,
+                                spoils=True),
     "205 with a length": Response(answer(b"content-length: 5", first=b"HTTP/1.1 205 Reset", body=b"hello"), 205,
                                   b"hello"),
     "100, then the response": ok(b"HTTP/1.1 100 Continue\r\n\r\n" + answer(b"content-length: 5", body=b"hello"),

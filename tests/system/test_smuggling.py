@@ -22,6 +22,7 @@ from processes import wait_until
 from smuggling import REQUESTS, RESPONSES
 
 PROBE = "/-/ready"
+FRAMING = {"content-length", "transfer-encoding", "host", "connection", "trailer", "upgrade"}
 AFTER = b"GET /after HTTP/1.1\r\nhost: test\r\n\r\n"
 
 
@@ -46,6 +47,7 @@ class Upstream:
         self.rules = rules
         self.streams = []
         self.says = None  # a Response
+        self.said = None  # the stream on which that was
         self.go_on, self.ended = threading.Event(), threading.Event()
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -67,7 +69,7 @@ class Upstream:
             self.streams.append(stream)
         with sock:
             try:
-                while self._answer(sock, self._read(sock, stream)):
+                while self._answer(sock, stream):
                     pass
             except (Gone, OSError):
                 pass
@@ -87,8 +89,10 @@ class Upstream:
                     raise Gone from None
                 stream.data += more
 
-    def _answer(self, sock, message):
+    def _answer(self, sock, stream):
+        message = self._read(sock, stream)
         if message.target == "/case":
+            self.said = stream
             return self._say(sock, self.says)
         body = digest(message)
         sock.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body)
@@ -129,6 +133,8 @@ class Run:
     errors: list = ()
     lines: list = ()  # of the access log
     failure: str = None
+    reset: bool = False  # while the user was still sending
+    spoiled: bool = False  # the upstream's connection got no other request
 
 
 class Front:
@@ -222,11 +228,14 @@ def try_request(front, case, in_pieces):
                 client.send(part)
             if case.cut:
                 client.half_close()
+        except (BrokenPipeError, ConnectionResetError):
+            run.reset = True
+        try:
             run.got, run.ended = read_answers(client, wanted)
             if case.closes and not run.ended:
                 run.got, run.ended = run.got + read_all(client), True
-        except OSError as error:
-            run.failure = repr(error)
+        except TimeoutError:
+            run.failure = "no answer"
     return judge(front, run)
 
 
@@ -253,7 +262,11 @@ def test_request(requests, name, upstream, how):
     assert run.failure is None
     assert run.errors == []
     assert [m.seen() for m in run.seen] == want
+    assert not {name.replace("_", "-") for m in run.seen for name, _ in m.trailers} & FRAMING
     answers = final(run.answers)
+    if run.reset and not answers:  # who sends on behind a request that it said was its last may lose the answer
+        assert case.closes and not case.refused
+        return
     assert [m.status for m in answers] == [200] * len(want) + [case.refused] * bool(case.refused)
     for message, answer in zip(run.seen, answers):
         assert answer.body == (b"" if message.method == "HEAD" else digest(message))
@@ -307,7 +320,9 @@ def try_response(front, case):
                 run.got, run.ended = run.got + read_all(client), True
         except (OSError, AssertionError) as error:
             run.failure = repr(error)
-    return judge(front, run)
+    judge(front, run)
+    run.spoiled = front.upstream.said.messages[-1].target == "/case"
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -335,6 +350,8 @@ def test_response(responses, name):
         assert answers[1].body == b"GET /after 0 0"
     # An end without a byte on a kept connection says nothing: the request goes out once more.
     assert [m.target for m in run.seen] == ["/case"] * (1 if case.raw else 2) + ["/after"] * (not case.cut)
+    assert not {name.replace("_", "-") for m in run.answers for name, _ in m.trailers} & FRAMING
+    assert run.spoiled or not case.spoils, "the connection was used again"
     logged = [(line["url"], line["status"]) for line in run.lines]
     assert logged == [("/case", case.status)] + [("/after", 200)] * (not case.cut)
     assert run.lines[0]["outcome"] == ("ok" if case.status != 502 and not case.cut else "failed")

@@ -4,8 +4,8 @@
 
 #include "gateway/pool.h"
 
-/* Pools give nothing back to the system: one of each for all tests, so that what grew stays in
- * sight of the leak detector. */
+/* Pools keep small pieces for good: one of each for all tests, so that what grew stays in sight of
+ * the leak detector. */
 static struct hf_pool pool;
 static struct hf_buffers buffers;
 
@@ -124,6 +124,50 @@ static void what_does_not_fit_changes_nothing(void **state)
     hf_buffer_drop(&buffers, &buf);
 }
 
+/* The bound holds over all buffers together; near it, less is received at once. */
+static void all_buffers_have_one_bound(void **state)
+{
+    static const uint32_t at_once[] = {HF_BUFFER_WHOLE, HF_BUFFER_WHOLE, 12288, 3072, 3072};
+    struct hf_buffer buf[5] = {0};
+
+    (void)state;
+    assert_int_equal(buffers.used, 0);
+    buffers.most = 4 * HF_BUFFER_MOST;
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(hf_buffers_at_once(&buffers), at_once[i]);
+        assert_int_equal(hf_buffers_half_full(&buffers), i >= 2);
+        assert_int_equal(hf_buffers_tight(&buffers), i >= 3);
+        assert_int_equal(hf_buffer_room(&buffers, &buf[i], HF_BUFFER_MOST), i < 4 ? 0 : HF_ELIMIT);
+    }
+    assert_null(buf[4].p);
+    assert_int_equal(hf_buffer_room(&buffers, &buf[4], 1), HF_ELIMIT);
+    hf_buffer_drop(&buffers, &buf[0]);
+    assert_int_equal(hf_buffer_room(&buffers, &buf[4], 1), 0);
+    for (unsigned i = 0; i < 5; i++)
+        hf_buffer_drop(&buffers, &buf[i]);
+    assert_int_equal(buffers.used, 0);
+    buffers.most = 0;
+}
+
+/* 4 MiB of a large size stay at hand, what is beyond goes back. */
+static void a_flood_of_large_buffers_leaves_a_reserve(void **state)
+{
+    enum { MANY = 100, RESERVE = 4 * 1024 * 1024 / HF_BUFFER_MOST };
+    struct hf_buffer buf[MANY] = {0};
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < MANY; i++) {
+            assert_int_equal(hf_buffer_room(&buffers, &buf[i], HF_BUFFER_MOST), 0);
+            buf[i].p[0] = buf[i].p[HF_BUFFER_MOST - 1] = 'x';
+        }
+        assert_int_equal(buffers.class[HF_BUFFER_CLASSES - 1].n_free, 0);
+        for (int i = 0; i < MANY; i++)
+            hf_buffer_drop(&buffers, &buf[i]);
+        assert_int_equal(buffers.class[HF_BUFFER_CLASSES - 1].n_free, RESERVE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +176,8 @@ int main(void)
         cmocka_unit_test(a_buffer_grows_and_keeps_what_it_holds),
         cmocka_unit_test(room_is_made_by_moving_before_growing),
         cmocka_unit_test(what_does_not_fit_changes_nothing),
+        cmocka_unit_test(all_buffers_have_one_bound),
+        cmocka_unit_test(a_flood_of_large_buffers_leaves_a_reserve),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
