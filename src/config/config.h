@@ -199,7 +199,7 @@ struct hf_config_smoke {
     struct hf_config_place place;
     char *get, *post, *grpc; /* a path; exactly one is not NULL */
     uint32_t expect;         /* status; of grpc: grpc-status */
-    char *body;       /* what the response's body has to contain; NULL: anything */
+    char *body;              /* what the response's body has to contain; NULL: anything */
 };
 
 struct hf_config_release {

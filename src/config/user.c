@@ -53,7 +53,7 @@ int hf_gateway_user_find(const char *name, uint32_t *uid, uint32_t *gid, struct 
 bool hf_gateway_user_check(const char *text, char *why, size_t size)
 {
     struct hf_error e;
-    uint32_t uid, gid;
+    uint32_t uid = 0, gid;
 
     if (hf_gateway_user_find(text, &uid, &gid, &e)) {
         snprintf(why, size, "%s", e.text);

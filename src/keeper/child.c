@@ -151,7 +151,7 @@ int hf_child_setup(int program, const char *config, struct hf_setup *ret, struct
 int hf_child_build(int program, char ret[HF_BUILD_SIZE], struct hf_error *e)
 {
     static const char *const argv[] = {HF_ROLE_NAME_BUILD, NULL};
-    char build[HF_BUILD_SIZE];
+    char build[HF_BUILD_SIZE] = {0};
     int rc = run_errand(
         &(struct errand){program, argv, .result = build, .result_size = sizeof(build)}, e);
 

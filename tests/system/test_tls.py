@@ -145,6 +145,7 @@ def test_large_bodies_both_ways(make, https, connect, version):
         assert answer.body[64:] == body
 
 
+@pytest.mark.load
 def test_slow_reader_holds_up_the_backend(make, https, connect):
     """Backpressure through TLS: what the client does not read stays with the endpoint."""
     size = 32 << 20
@@ -510,6 +511,7 @@ def test_a_handshake_in_single_bytes(make, https, authority):
 
 # ---- what it costs ----
 
+@pytest.mark.load
 def test_four_system_calls_a_request_over_tls(make, https, connect, tmp_path, capsys):
     holdfast = https(make.backend())
     one = connect(holdfast)
@@ -527,6 +529,7 @@ def test_four_system_calls_a_request_over_tls(make, https, connect, tmp_path, ca
     assert sum(each.values()) <= 4.2, each
 
 
+@pytest.mark.load
 def test_idle_connections_are_small_with_tls(make, https, connect, capsys):
     holdfast = https(make.backend())
     pid = holdfast.pid("gateway")

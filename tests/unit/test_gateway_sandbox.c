@@ -211,7 +211,7 @@ static void try_listen(void)
 
 static void try_bind(void)
 {
-    bind(listener, (struct sockaddr *)&address, sizeof(address));
+    syscall(SYS_bind, listener, &address, sizeof(address));
 }
 
 static void try_socket_filter(void)
