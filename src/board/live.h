@@ -90,7 +90,7 @@ enum hf_live_phase { HF_LIVE_STARTING, HF_LIVE_SERVING, HF_LIVE_LEAVING };
 struct hf_live {
     uint64_t magic;
     uint32_t layout;
-    uint32_t zero;
+    _Atomic uint32_t probe_port; /* loopback: takes the controller's probes alone; 0: none */
     struct hf_board_capacity capacity;
     _Atomic uint64_t claim; /* of the slot: which gateway these figures are of */
     _Atomic uint32_t phase; /* enum hf_live_phase */

@@ -23,6 +23,7 @@ struct hf_plan_text {
 enum {
     HF_LISTENER_TLS = 1,
     HF_LISTENER_PROXY = 2, /* each connection begins with a PROXY protocol header */
+    HF_LISTENER_PROBE = 4, /* in no plan: a gateway's own, for the controller's probes alone */
 };
 
 /* How to deal with what comes in at a listening socket. A gateway accepts only where the plan has a

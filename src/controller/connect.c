@@ -169,6 +169,49 @@ bool hf_controller_seen(void *ctx, const struct hf_instance *i, struct hf_seen *
     return true;
 }
 
+static bool find_public(const struct hf_controller *c, struct hf_addr *ret)
+{
+    const struct hf_config_gateway *g = &c->config->gateway;
+    const struct hf_setup *setup = &c->handover->setup;
+
+    for (size_t i = 0; i < g->n_listen; i++) {
+        const struct hf_config_listener *l = &g->listen[i];
+        if (l->tls.n_certificates || l->proxy_protocol)
+            continue;
+        for (uint32_t j = 0; j < setup->n_listeners; j++) {
+            if (hf_addr_eq(&l->address, &setup->listeners[j])) {
+                *ret = setup->bound[j];
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The way of the users: a public listener that takes plain connections. Where there is none, the
+ * newest gateway's own port for probes. */
+bool hf_controller_probe_listener(void *ctx, struct hf_addr *ret)
+{
+    const struct hf_controller *c = ctx;
+    uint64_t newest = 0;
+    uint32_t port = 0;
+
+    if (find_public(c, ret))
+        return true;
+    for (uint32_t i = 0; i < HF_BOARD_SLOTS; i++) {
+        const struct hf_slot *slot = hf_board_slot(c->board, i);
+        struct hf_live_view v = hf_board_live(c->board, i);
+        uint64_t claim = atomic_load(&slot->claim);
+        if (atomic_load(&slot->state) != HF_SLOT_CLAIMED || claim < newest ||
+            atomic_load(&v.live->phase) != HF_LIVE_SERVING)
+            continue;
+        newest = claim;
+        port = atomic_load(&v.live->probe_port);
+    }
+    *ret = (struct hf_addr){.family = HF_ADDR_IP4, .ip = {127, 0, 0, 1}, .port = (uint16_t)port};
+    return port > 0 && port <= UINT16_MAX;
+}
+
 static bool gateway_alive(const struct hf_controller *c)
 {
     for (uint32_t slot = 0; slot < HF_BOARD_SLOTS; slot++) {

@@ -358,7 +358,7 @@ static int start_ledger(struct hf_controller *c, struct hf_error *e)
         rc = hf_slow_new(&c->slow, e);
     if (rc)
         return rc;
-    c->probes = hf_probes_new(c->loop, &c->handover->setup.bound[0],
+    c->probes = hf_probes_new(c->loop, hf_controller_probe_listener,
                               hf_publisher_probe_token(c->publisher), on_probe, c);
     hf_timer_init(&c->tick, on_tick);
     set_tick(c);

@@ -56,6 +56,7 @@ struct hf_names_hooks hf_controller_names_hooks(struct hf_controller *c);
 bool hf_controller_seen(void *ctx, const struct hf_instance *i, struct hf_seen *ret);
 void hf_controller_read_second(void *ctx, const char *service, int64_t second,
                                struct hf_second *ret);
+bool hf_controller_probe_listener(void *ctx, struct hf_addr *ret);
 void hf_controller_on_change(struct hf_catalog_observer *o, const struct hf_change *change);
 
 /* ---- reload.c ---- */

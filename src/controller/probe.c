@@ -10,7 +10,7 @@ enum { DEADLINE_S = 4 /* below the accountant's wait for it */ };
 
 struct hf_probes {
     struct hf_loop *loop;
-    struct hf_addr listener;
+    bool (*listener)(void *ctx, struct hf_addr *ret);
     const char *token;
     void (*told)(void *ctx, const char *service, int64_t second, bool ok);
     void *ctx;
@@ -43,13 +43,14 @@ static struct hf_addr reachable(const struct hf_addr *a)
 }
 
 struct hf_probes *
-hf_probes_new(struct hf_loop *loop, const struct hf_addr *listener, const char *token,
+hf_probes_new(struct hf_loop *loop, bool (*listener)(void *ctx, struct hf_addr *ret),
+              const char *token,
               void (*told)(void *ctx, const char *service, int64_t second, bool ok), void *ctx)
 {
     struct hf_probes *p = hf_alloc(sizeof(*p));
 
     p->loop = loop;
-    p->listener = reachable(listener);
+    p->listener = listener;
     p->token = token;
     p->told = told;
     p->ctx = ctx;
@@ -96,16 +97,16 @@ void hf_probe_service(struct hf_probes *p, const struct hf_service *s, int64_t s
 {
     char value[HF_SERVICE_NAME + 40];
     struct hf_http_field field = {HF_STR("x-holdfast-probe"), {0}};
-    struct hf_http_call_options o = {.address = p->listener,
-                                     .method = HF_METHOD_GET,
+    struct hf_http_call_options o = {.method = HF_METHOD_GET,
                                      .fields = &field,
                                      .n_fields = 1,
                                      .deadline = hf_seconds(DEADLINE_S),
                                      .on_done = on_done};
     struct probe *one;
 
-    if (!s->config || is_under_way(p, s->name))
+    if (!s->config || is_under_way(p, s->name) || !p->listener(p->ctx, &o.address))
         return;
+    o.address = reachable(&o.address);
     one = hf_alloc(sizeof(*one));
     one->owner = p;
     one->second = second;

@@ -197,6 +197,8 @@ void hf_exchange_start(struct hf_client *c, const struct hf_h1_framing *framing)
     take_request(x, head, framing);
     bad = hf_routing_find(w->view.plan, head, normal, &r);
     x->probe = r.probe;
+    if ((c->peer->listener & HF_LISTENER_PROBE) && !r.probe) /* nobody else comes by there */
+        r = (struct hf_routing){.service = HF_ROUTE_NONE};
     if (r.service >= 0)
         offers(x, &hf_plan_services(w->view.plan)[r.service], head, framing);
     if (hf_rewrite_request(x, head, framing, &r)) {

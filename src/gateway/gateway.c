@@ -21,7 +21,10 @@
 #include "net/pass.h"
 #include "net/socket.h"
 
-enum { COLD_MS = 3000 /* without a published plan for so long, the last one on disk is used */ };
+enum {
+    COLD_MS = 3000, /* without a published plan for so long, the last one on disk is used */
+    PROBES = 64,    /* that may wait to be accepted */
+};
 
 static struct hf_gateway gateway;
 static struct hf_worker *workers[HF_BOARD_WORKERS_MAX];
@@ -85,6 +88,26 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* The controller's probes go the way of a user's request. Where each public listener wants TLS, or
+ * a header of the PROXY protocol, they cannot come by these. */
+static void open_probe_listener(void)
+{
+    const struct hf_addr loopback = {.family = HF_ADDR_IP4, .ip = {127, 0, 0, 1}};
+    struct sockaddr_storage ss;
+    socklen_t n = sizeof(ss);
+    struct hf_addr bound;
+    struct hf_error e;
+
+    gateway.probe_listener = hf_socket_listen(&loopback, PROBES, &e);
+    if (gateway.probe_listener < 0) {
+        hf_warn("no probes but by public listeners: %s", e.text);
+        return;
+    }
+    if (getsockname(gateway.probe_listener, (struct sockaddr *)&ss, &n) == 0 &&
+        hf_addr_from_sockaddr((struct sockaddr *)&ss, &bound) == 0)
+        atomic_store(&gateway.live.live->probe_port, bound.port);
+}
+
 static int prepare(const struct hf_handover *h, struct hf_error *e)
 {
     int rc = hf_board_attach(&h->setup.capacity, &h->board, HF_BOARD_GATEWAY, h->slot,
@@ -103,6 +126,7 @@ static int prepare(const struct hf_handover *h, struct hf_error *e)
         hf_socket_nodelay(gateway.listener[i]); /* what is accepted there inherits it */
         gateway.listener_address[i] = h->setup.listeners[i];
     }
+    open_probe_listener();
     gateway.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (gateway.stop < 0)
         return hf_error_errno(e, HF_EIO, "cannot make an eventfd");

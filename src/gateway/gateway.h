@@ -20,5 +20,6 @@ struct hf_gateway {
     int listener[HF_LISTENERS_MAX];
     struct hf_addr listener_address[HF_LISTENERS_MAX]; /* as configured */
     pthread_barrier_t gate; /* passed twice: all threads have begun; the sandbox is closed */
+    int probe_listener; /* on the loopback address, plain; -1: none */
     int stop;               /* eventfd, never read: written once when the gateway shall leave */
 };

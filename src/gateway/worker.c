@@ -31,7 +31,7 @@ enum {
 
 static void stop_accepting(struct hf_worker *w)
 {
-    for (int i = 0; i < HF_LISTENERS_MAX; i++) {
+    for (uint32_t i = 0; i <= w->gateway->n_listeners; i++) {
         if (w->acceptors[i].watching)
             hf_loop_unwatch(w->loop, &w->acceptors[i].watch);
         w->acceptors[i].watching = false;
@@ -40,7 +40,7 @@ static void stop_accepting(struct hf_worker *w)
 
 static void start_accepting(struct hf_worker *w)
 {
-    for (uint32_t i = 0; i < w->gateway->n_listeners; i++) {
+    for (uint32_t i = 0; i <= w->gateway->n_listeners; i++) {
         struct hf_acceptor *a = &w->acceptors[i];
         if (a->wanted && !a->watching)
             a->watching = hf_loop_watch(w->loop, &a->watch, EPOLLIN | EPOLLEXCLUSIVE) == 0;
@@ -375,6 +375,12 @@ static int watch_all(struct hf_worker *w, struct hf_error *e)
         w->acceptors[i].worker = w;
         w->acceptors[i].address = g->listener_address[i];
     }
+    w->acceptors[g->n_listeners] = (struct hf_acceptor){
+        .watch = {.fd = g->probe_listener, .on_event = on_acceptable},
+        .worker = w,
+        .wanted = g->probe_listener >= 0,
+        .flags = HF_LISTENER_PROBE,
+    };
     return 0;
 }
 

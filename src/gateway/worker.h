@@ -127,8 +127,8 @@ struct hf_worker {
     int64_t offset_at_ns;
 
     struct hf_watch bell, stop;
-    struct hf_acceptor acceptors[HF_LISTENERS_MAX];
-    uint32_t most_clients; /* what the process's descriptors allow */
+    struct hf_acceptor acceptors[HF_LISTENERS_MAX + 1]; /* the last one in use: for probes */
+    uint32_t most_clients;                              /* what the process's descriptors allow */
     struct hf_timer accept_again, leave, give_up;
     bool tells_clients; /* a service is told of them by the PROXY protocol */
     bool leaving;       /* answers say connection: close */

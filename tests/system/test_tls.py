@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import pathlib
 import re
 import shutil
 import socket
@@ -16,6 +17,7 @@ from holdfast import BINARY
 from http1 import Client, Gone, read_head
 from processes import free_port, memory_kb, wait_until
 from test_gateway_cost import Strace
+from test_ledger import report
 from tls import Authority, TlsClient, context
 
 V1_2, V1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -559,3 +561,32 @@ def test_check_finds_what_is_missing(tmp_path):
                         "services:\n  app:\n    route: [{ path: / }]\n    instances: [\"127.0.0.1:1\"]\n")
         done = subprocess.run([BINARY, "check", file], capture_output=True, text=True, timeout=20, check=False)
         assert done.returncode == 1 and said in done.stderr and f"{file}:3:" in done.stderr, done.stderr
+
+
+def listening_ports(pid):
+    """The TCP ports on IPv4 at which a process listens."""
+    inodes = {os.readlink(link) for link in pathlib.Path(f"/proc/{pid}/fd").iterdir() if os.path.islink(link)}
+    ports = set()
+    for row in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = row.split()
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+            ports.add(int(fields[1].split(":")[1], 16))
+    return ports
+
+
+def test_probes_need_no_plain_listener(make, https):
+    """Quiet seconds are judged by a probe, also where each listener wants TLS; nobody else comes by there."""
+    backend = make.backend()
+    holdfast = https(backend, start=False)
+    holdfast.config["gateway"]["listen"] = holdfast.config["gateway"]["listen"][1:]
+    holdfast.write(holdfast.config)
+    holdfast.start()
+    holdfast.wait_ready("app", 1)
+    wait_until(lambda: report(holdfast)["seconds"]["up"] >= 2, 30, "seconds that were seen")
+    assert report(holdfast)["requests"] == 0
+    ports = listening_ports(holdfast.pid("gateway")) - {holdfast.tls_port}
+    assert len(ports) == 1
+    with Client(ports.pop()) as stranger:
+        assert stranger.request(target="/secret").response().status == 404
+        assert stranger.request(target="/secret", headers=[("x-holdfast-probe", "0" * 32 + "/app")]).response().status == 404
+    assert "/secret" not in backend.targets()
