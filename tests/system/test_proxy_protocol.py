@@ -1,8 +1,13 @@
 """The PROXY protocol, versions 1 and 2: taken at listeners that want it, told to services that want it."""
 import socket
+import ssl
 import struct
+import subprocess
 
 import pytest
+from h2 import config as h2_config
+from h2 import connection as h2_connection
+from h2 import events as h2_events
 
 from conftest import proxy
 from http1 import Client, Gone, answering, read_body, read_head
@@ -34,6 +39,7 @@ def checked(header):
     return header[:-4] + struct.pack(">I", crc ^ 0xffffffff)
 
 
+REQUEST = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n"
 TEXT = b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n"
 
 
@@ -159,15 +165,126 @@ def test_half_closed_behind_the_request(behind, client):
 def test_strangers_are_not_served(make, client):
     backend = make.backend()
     holdfast = listener(make, backend, trusted=["10.0.0.0/8"])
-    for first in (TEXT, b"", b"GET / HTTP/1.1\r\nhost: test\r\n\r\n"):
-        try:
-            one = client(holdfast)
-            one.send(first)
-            assert one.closed()
-        except (BrokenPipeError, ConnectionResetError):
-            pass
+    for address in ("127.0.0.1", "127.0.0.2"):  # of the listener itself, and of another machine
+        for first in (TEXT, binary(), REQUEST, b"PROXY UNKNOWN\r\n" + REQUEST if address == "127.0.0.2" else REQUEST):
+            with socket.create_connection(("127.0.0.1", holdfast.port), 10, (address, 0)) as sock:
+                try:
+                    sock.sendall(first)
+                    assert sock.recv(1) == b""
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
     assert backend.requests == []
     assert "not in gateway.trusted_proxies" in holdfast.text()
+
+
+@pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", SIGNATURE + b"\x20\0\0\0"])
+def test_this_machine_comes_in_for_probes_alone(make, client, header):
+    backend = make.backend()
+    holdfast = listener(make, backend, trusted=["10.0.0.0/8"])
+    for probe in ((), [("x-holdfast-probe", "0" * 32 + "/app")]):
+        one = client(holdfast).send(header).request(headers=probe)
+        response = one.response()
+        assert response.status == 400 and b"from a proxy alone" in response.body
+        assert one.closed()
+    assert client(holdfast).send(header + b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").closed() is False
+    assert backend.requests == []
+
+
+def probed(seen):
+    """The script of a backend that notes the requests that came through the gateway."""
+    def script(connection):
+        while True:
+            request = read_body(connection.reader, read_head(connection.reader))
+            if request.get("x-forwarded-for"):
+                seen.append(request)
+            connection.answer(b"ok")
+    return script
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("wanted", [False, True], ids=["direct", "proxied"])
+def test_quiet_services_are_probed_through_any_listener(make, tls, wanted):
+    """A second without users is judged by a request through the listener, which nobody else could send."""
+    seen = []
+    config = proxy(make.backend(probed(seen)))
+    holdfast = make.holdfast(config, start=False)
+    entry = {"address": f"127.0.0.1:{holdfast.port}", "proxy_protocol": wanted}
+    if tls:
+        certificate(holdfast.folder)
+        entry["tls"] = {"certificate": "cert.pem", "key": "key.pem"}
+    config["gateway"] = {"listen": [entry], "trusted_proxies": ["10.0.0.0/8"]}
+    holdfast.write(config)
+    holdfast.start()
+    wait_until(lambda: len(seen) >= 2, 20, lambda: f"probes of the service\n{holdfast.text()}")
+    assert not any(request.all("x-holdfast-probe") for request in seen)
+    assert "not accepted" not in holdfast.text()
+
+
+def certificate(folder):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-subj", "/CN=shop.example", "-addext", "subjectAltName=DNS:shop.example", "-days", "2",
+                    "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
+    (folder / "key.pem").chmod(0o600)
+
+
+def test_the_header_comes_before_tls(make):
+    """In one piece with the hello or not, and for HTTP/2 as well: what the header says counts."""
+    backend = make.backend()
+    config = proxy(backend)
+    holdfast = make.holdfast(config, start=False)
+    certificate(holdfast.folder)
+    config["gateway"] = {"trusted_proxies": ["127.0.0.1"], "listen": [
+        {"address": f"127.0.0.1:{holdfast.port}", "proxy_protocol": True,
+         "tls": {"certificate": "cert.pem", "key": "key.pem"}}]}
+    holdfast.write(config)
+    holdfast.start()
+    holdfast.wait_ready("app", 1)
+    trust = ssl.create_default_context(cafile=str(holdfast.folder / "cert.pem"))
+    for header, pieces in ((TEXT, 1), (binary(), 1), (binary(), 16)):
+        backend.clear()
+        coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+        talk = trust.wrap_bio(coming, going, server_hostname="shop.example")
+        with socket.create_connection(("127.0.0.1", holdfast.port), 10) as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+            def done(step):
+                """Runs a step of TLS, with what it takes from the socket and puts there."""
+                while True:
+                    try:
+                        return step()
+                    except ssl.SSLWantReadError:
+                        sock.sendall(going.read())
+                        coming.write(sock.recv(65536))
+
+            with pytest.raises(ssl.SSLWantReadError):
+                talk.do_handshake()
+            first = header + going.read()
+            for at in range(0, len(first), -(-len(first) // pieces)):
+                sock.sendall(first[at:at - (-len(first) // pieces)])
+            done(talk.do_handshake)
+            talk.write(REQUEST)
+            sock.sendall(going.read())
+            assert done(lambda: talk.read(65536)).startswith(b"HTTP/1.1 200")
+        assert backend.requests[0].get("x-forwarded-for") == "192.0.2.7"
+        assert backend.requests[0].get("x-forwarded-proto") == "https"
+
+
+def test_the_header_comes_before_http_2(behind, client):
+    holdfast, backend = behind
+    backend.clear()
+    one = client(holdfast)
+    h2 = h2_connection.H2Connection(h2_config.H2Configuration(client_side=True))
+    h2.initiate_connection()
+    h2.send_headers(1, [(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "test")],
+                    end_stream=True)
+    one.send(TEXT + h2.data_to_send())
+    seen = []
+    while not any(isinstance(event, h2_events.StreamEnded) for event in seen):
+        seen += h2.receive_data(one.sock.recv(65536))
+        one.send(h2.data_to_send())
+    head = next(event for event in seen if isinstance(event, h2_events.ResponseReceived))
+    assert dict(head.headers)[b":status" if isinstance(head.headers[0][0], bytes) else ":status"] in (b"200", "200")
+    assert backend.requests[0].get("x-forwarded-for") == "192.0.2.7"
 
 
 def test_forwarded_fields_are_judged_by_the_real_address(behind, client):
