@@ -233,24 +233,38 @@ static bool wants_bytes(const struct hf_h2_client *c)
 {
     if (c->state == HF_H2_CLIENT_LINGER)
         return true;
-    return c->state == HF_H2_CLIENT_OPEN &&
+    return c->state == HF_H2_CLIENT_OPEN && !c->failed &&
            nghttp2_session_get_outbound_queue_size(c->session) < QUEUE_MOST;
+}
+
+/* Frame by frame, so that each is looked at when all before it are done. */
+static void receive_frames(struct hf_h2_client *c, struct hf_str bytes)
+{
+    c->receiving = true;
+    while (bytes.n && !c->failed) {
+        struct hf_h2_frame frame;
+        struct hf_str part;
+        ssize_t n;
+
+        if (hf_h2_frames_next(&c->frames, &bytes, &part, &frame))
+            hf_h2_session_frame(c, &frame);
+        if (c->failed)
+            break;
+        n = nghttp2_session_mem_recv(c->session, (const uint8_t *)part.p, part.n);
+        if (n < 0)
+            hf_h2_client_fail(c,
+                              n == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
+                                                                : NGHTTP2_ENHANCE_YOUR_CALM,
+                              nghttp2_strerror((int)n));
+    }
+    c->receiving = false;
 }
 
 static void take(struct hf_h2_client *c, struct hf_str bytes)
 {
-    ssize_t n;
-
     if (c->state != HF_H2_CLIENT_OPEN)
         return;
-    c->receiving = true;
-    n = nghttp2_session_mem_recv(c->session, (const uint8_t *)bytes.p, bytes.n);
-    c->receiving = false;
-    if (n < 0)
-        hf_h2_client_fail(c,
-                          n == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
-                                                            : NGHTTP2_ENHANCE_YOUR_CALM,
-                          nghttp2_strerror((int)n));
+    receive_frames(c, bytes);
     settle(c);
     if (c->state == HF_H2_CLIENT_OPEN && nghttp2_session_want_write(c->session))
         hf_h2_client_send_soon(c);
@@ -437,6 +451,7 @@ void hf_h2_client_take_over(struct hf_worker *w, const struct hf_wire *wire,
 
     c->watch = (struct hf_watch){wire->fd, on_event};
     c->wire = *wire;
+    c->frames.left = HF_H2_PREFACE;
     c->peer = *peer;
     hf_h2_guard_init(&c->guard, hf_h2_resets(w), hf_worker_now(w));
     hf_list_append(&w->h2->all, &c->link);

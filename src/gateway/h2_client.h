@@ -12,6 +12,7 @@
 
 #include "gateway/client.h"
 #include "gateway/h2_fields.h"
+#include "gateway/h2_frames.h"
 #include "gateway/h2_guard.h"
 #include "gateway/task.h"
 #include "gateway/wire.h"
@@ -19,6 +20,8 @@
 
 struct hf_h2_stream;
 struct hf_worker;
+
+enum { HF_H2_ENDED = 32 };
 
 enum hf_h2_client_state {
     HF_H2_CLIENT_OPEN,
@@ -56,7 +59,12 @@ struct hf_h2_client {
     bool broken;    /* it is lost; noticed by the task */
     bool failed;    /* it ends with GOAWAY */
 
+    int32_t latest;                   /* the number of the newest stream */
+    int32_t skipped_from, skipped_to; /* numbers that were never used, the latest of them */
+    int32_t ended[HF_H2_ENDED];       /* streams that the client has ended, the latest ones */
+    uint32_t n_ended;
     struct hf_h2_fields fields; /* the section that is arriving */
+    struct hf_h2_frames frames;
     struct hf_h2_guard guard;
     struct hf_mono head_by, idle_by, write_by, leave_by; /* deadlines; 0: none */
 };
@@ -103,6 +111,9 @@ void hf_h2_client_send_soon(struct hf_h2_client *c);
 void hf_h2_client_fail(struct hf_h2_client *c, uint32_t error_code, const char *why);
 
 /* h2_session.c */
+
+/* A frame begins; nghttp2 has not seen it. */
+void hf_h2_session_frame(struct hf_h2_client *c, const struct hf_h2_frame *f);
 nghttp2_session_callbacks *hf_h2_session_callbacks(void);
 nghttp2_option *hf_h2_session_option(void);
 HF_MUST_CHECK int hf_h2_session_new(struct hf_h2_client *c);

@@ -19,32 +19,65 @@ static struct hf_h2_stream *stream_of(nghttp2_session *session, int32_t id)
 }
 
 /* Is it of no use to anybody by itself? Those that are, do work or end in it. */
-static bool is_idle_frame(const nghttp2_frame_hd *hd)
+static bool is_idle_frame(const struct hf_h2_frame *f)
 {
-    switch (hd->type) {
+    switch (f->kind) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_CONTINUATION: /* has a limit of its own */
         return false;
     case NGHTTP2_DATA:
-        return hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM);
+        return f->length == 0 && !(f->flags & NGHTTP2_FLAG_END_STREAM);
     default:
         return true;
     }
 }
 
-static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
+/* What comes for a stream that we have reset may have been sent before the client knew. What comes
+ * for one that the client itself has ended, or never used, is an error: RFC 9113 5.1, 5.1.1. */
+static uint32_t misplaced(const struct hf_h2_client *c, int32_t id)
 {
-    struct hf_h2_client *c = user;
-    struct hf_mono now = hf_worker_now(c->worker);
+    if (id >= c->skipped_from && id <= c->skipped_to)
+        return NGHTTP2_PROTOCOL_ERROR;
+    for (uint32_t i = 0; i < HF_COUNT(c->ended); i++) {
+        if (c->ended[i] == id)
+            return NGHTTP2_STREAM_CLOSED;
+    }
+    return NGHTTP2_NO_ERROR;
+}
 
-    (void)session;
-    if (hd->type == NGHTTP2_HEADERS && !c->head_by.ns)
+/* Errors that nghttp2 lets pass. */
+static uint32_t frame_error(const struct hf_h2_client *c, const struct hf_h2_frame *f)
+{
+    if (f->kind == NGHTTP2_PRIORITY && f->stream == 0)
+        return NGHTTP2_PROTOCOL_ERROR; /* 6.3 */
+    if ((f->kind != NGHTTP2_HEADERS && f->kind != NGHTTP2_DATA) || f->stream == 0 ||
+        f->stream > c->latest || nghttp2_session_find_stream(c->session, f->stream))
+        return NGHTTP2_NO_ERROR;
+    return misplaced(c, f->stream);
+}
+
+void hf_h2_session_frame(struct hf_h2_client *c, const struct hf_h2_frame *f)
+{
+    struct hf_mono now = hf_worker_now(c->worker);
+    uint32_t error = frame_error(c, f);
+
+    if (error)
+        hf_h2_client_fail(c, error, "a frame out of place");
+    if (f->kind == NGHTTP2_HEADERS && !c->head_by.ns)
         c->head_by = hf_mono_add(now, hf_ms(hf_worker_limits(c->worker)->header_ms));
-    if (hd->type == NGHTTP2_CONTINUATION && !hf_h2_guard_continuation(&c->guard))
+    if (f->kind == NGHTTP2_CONTINUATION && !hf_h2_guard_continuation(&c->guard))
         hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "a field section of too many frames");
-    else if (is_idle_frame(hd) && !hf_h2_guard_idle_frame(&c->guard, hf_h2_resets(c->worker), now))
+    else if (is_idle_frame(f) && !hf_h2_guard_idle_frame(&c->guard, hf_h2_resets(c->worker), now))
         hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "too many frames that carry nothing");
-    return 0;
+}
+
+static void note_new(struct hf_h2_client *c, int32_t id)
+{
+    if (id > c->latest + 2) {
+        c->skipped_from = c->latest + 1;
+        c->skipped_to = id - 1;
+    }
+    c->latest = id;
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -54,7 +87,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     hf_h2_fields_drop(&c->worker->buffers, &c->fields);
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
-    if (!hf_h2_stream_new(c, frame->hd.stream_id)) {
+    note_new(c, frame->hd.stream_id);
+    if (c->failed || !hf_h2_stream_new(c, frame->hd.stream_id)) {
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                   NGHTTP2_REFUSED_STREAM);
         c->head_by = (struct hf_mono){0};
@@ -150,6 +184,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
             c->leave_by = hf_worker_now(c->worker); /* what was asked before has come */
         break;
     case NGHTTP2_RST_STREAM:
+        if (s)
+            s->abandoned = true;
         if (s && !hf_h2_guard_reset(&c->guard, hf_h2_resets(c->worker), hf_worker_now(c->worker)))
             hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "too many streams reset");
         break;
@@ -167,6 +203,9 @@ static void on_reset_sent(struct hf_h2_client *c, uint32_t error_code)
     switch (error_code) {
     case NGHTTP2_NO_ERROR:
     case NGHTTP2_INTERNAL_ERROR:
+        return;
+    case NGHTTP2_FLOW_CONTROL_ERROR: /* 6.9.2 asks for it where a setting was the cause */
+        hf_h2_client_fail(c, error_code, "a window over its limit");
         return;
     default:
         if (!hf_h2_guard_reset(&c->guard, hf_h2_resets(c->worker), hf_worker_now(c->worker)))
@@ -200,6 +239,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error_
         return 0;
     if (error_code == NGHTTP2_NO_ERROR)
         hf_h2_guard_answered(&c->guard, hf_h2_resets(c->worker));
+    if (s->ended || s->abandoned)
+        c->ended[c->n_ended++ % HF_COUNT(c->ended)] = id;
     s->closed = true;
     c->n_streams--;
     hf_link_remove(&s->link);
@@ -217,7 +258,6 @@ nghttp2_session_callbacks *hf_h2_session_callbacks(void)
         hf_err("out of memory: HTTP/2 cannot be set up");
         abort();
     }
-    nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(cb, on_invalid_header);

@@ -23,7 +23,8 @@ struct hf_h2_stream {
     uint32_t owed; /* bytes received, for which the window was not opened again */
     uint8_t kind;  /* enum hf_h1_body */
     bool taking;
-    bool ended; /* END_STREAM has come */
+    bool ended;     /* END_STREAM has come */
+    bool abandoned; /* RST_STREAM has come */
 
     /* the response */
     struct hf_buffer out; /* not framed yet */
