@@ -13,8 +13,8 @@ readonly BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkgconf python3
     libc-ares-dev libcap-dev libjansson-dev libnghttp2-dev libseccomp-dev libsqlite3-dev libssl-dev
     libxxhash-dev libyaml-dev)
 readonly UNIT_PACKAGES=(libcmocka-dev)
-readonly SYSTEM_PACKAGES=(chromium curl nghttp2-client openssl python3-cryptography python3-h2
-    python3-pytest python3-websockets python3-yaml strace)
+readonly SYSTEM_PACKAGES=(chromium curl nghttp2-client openssl python3-cryptography python3-grpcio
+    python3-h2 python3-pytest python3-websockets python3-yaml strace)
 readonly FUZZ_PACKAGES=(clang libclang-rt-dev)
 readonly MODEL_PACKAGES=(spin)
 readonly LONG_PACKAGES=(clang debootstrap libclang-rt-dev valgrind)

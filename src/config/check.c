@@ -320,6 +320,30 @@ static void check_environment(const struct check *k, const struct hf_yaml *envir
     }
 }
 
+/* What goes with HTTP/1.1 alone, or with HTTP/2. */
+static void check_protocol(const struct check *k)
+{
+    const struct hf_config_service *s = k->s;
+    const struct hf_yaml *grpc = hf_yaml_get(hf_yaml_get(k->map, "health"), "grpc");
+    const struct hf_yaml *upgrade = hf_yaml_get(k->map, "upgrade");
+    const struct hf_yaml *proxy = hf_yaml_get(k->map, "proxy_protocol");
+
+    if (s->protocol == HF_PROTOCOL_HTTP1) {
+        if (grpc && s->health.grpc)
+            wrong(k, grpc->key,
+                  ".health.grpc is true, and protocol is http1; expected protocol: grpc");
+        return;
+    }
+    if (upgrade && s->upgrade != HF_UPGRADE_OFF)
+        wrong(k, upgrade->key, ".upgrade is %s, and protocol not http1; expected off",
+              upgrade->text);
+    if (proxy && s->proxy_protocol)
+        wrong(k, proxy->key,
+              ".proxy_protocol is %s, and protocol not http1; expected off, since a connection of "
+              "HTTP/2 carries the requests of many clients",
+              proxy->text);
+}
+
 static void check_policy(const struct check *k)
 {
     const struct hf_config_service *s = k->s;
@@ -337,13 +361,6 @@ static void check_policy(const struct check *k)
     if (grpc && s->health.grpc && (path || s->health.tcp))
         wrong(k, grpc->key, ".health.grpc is true, and %s too; expected one of them",
               path ? "path is given" : "tcp is");
-    if (grpc && s->health.grpc && s->protocol == HF_PROTOCOL_HTTP1)
-        wrong(k, grpc->key, ".health.grpc is true, and protocol is http1; expected protocol: grpc");
-    if (s->proxy_protocol && s->protocol != HF_PROTOCOL_HTTP1)
-        wrong(k, hf_yaml_get(k->map, "proxy_protocol")->key,
-              ".proxy_protocol is given, and the connections of protocol %s are shared by clients; "
-              "expected one of the two",
-              s->protocol == HF_PROTOCOL_H2 ? "h2" : "grpc");
     if (s->eject.time.ns > s->eject.max.ns) {
         char time[32], most[32];
         eject = hf_yaml_get(k->map, "eject");
@@ -450,6 +467,7 @@ static void check_service(const struct check *k)
         for (const struct hf_yaml *v = versions->first; v; v = v->next)
             check_environment(k, hf_yaml_get(v, "environment"));
     }
+    check_protocol(k);
     check_policy(k);
     check_smoke(k);
     check_redirects(k);

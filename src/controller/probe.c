@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "http/client.h"
+#include "http/grpc.h"
 
 enum { DEADLINE_S = 4 /* below the accountant's wait for it */ };
 
@@ -22,6 +23,7 @@ struct probe {
     struct hf_probes *owner;
     struct hf_http_call *call;
     char service[HF_SERVICE_NAME];
+    bool grpc;
     int64_t second;
 };
 
@@ -80,7 +82,9 @@ static void on_done(const struct hf_http_result *r, void *arg)
 {
     struct probe *one = arg;
 
-    one->owner->told(one->owner->ctx, one->service, one->second, r->code == 0 && r->status < 500);
+    bool ok = r->code == 0 && r->status < 500 && !(one->grpc && hf_grpc_failed(r->grpc_status));
+
+    one->owner->told(one->owner->ctx, one->service, one->second, ok);
     probe_free(one);
 }
 
@@ -97,9 +101,12 @@ void hf_probe_service(struct hf_probes *p, const struct hf_service *s, bool prox
                       int64_t second)
 {
     char value[HF_SERVICE_NAME + 40];
-    struct hf_http_field field = {HF_STR("x-holdfast-probe"), {0}};
+    struct hf_http_field fields[] = {{HF_STR("x-holdfast-probe"), {0}},
+                                     {HF_STR("content-type"), HF_STR("application/grpc")},
+                                     {HF_STR("te"), HF_STR("trailers")}};
+    char message[HF_GRPC_HEALTH_REQUEST];
     struct hf_http_call_options o = {.method = HF_METHOD_GET,
-                                     .fields = &field,
+                                     .fields = fields,
                                      .n_fields = 1,
                                      .deadline = hf_seconds(DEADLINE_S),
                                      .proxy_version = proxy_protocol ? 2 : 0,
@@ -115,8 +122,16 @@ void hf_probe_service(struct hf_probes *p, const struct hf_service *s, bool prox
     snprintf(one->service, sizeof(one->service), "%s", s->name);
     hf_list_append(&p->under_way, &one->link);
     snprintf(value, sizeof(value), "%s/%s", p->token, s->name);
-    field.value = hf_str(value);
+    fields[0].value = hf_str(value);
     o.target = s->config->health.path ? hf_str(s->config->health.path) : HF_STR("/");
+    if (s->config->health.grpc) { /* the health check itself, as a user would ask */
+        one->grpc = true;
+        o.method = HF_METHOD_POST;
+        o.n_fields = HF_COUNT(fields);
+        o.target = HF_STR(HF_GRPC_HEALTH_PATH);
+        o.body = (struct hf_str){
+            message, hf_grpc_health_request(hf_str(s->config->health.grpc_service), message)};
+    }
     if (s->config->route[0].host[0])
         o.host = hf_str(s->config->route[0].host);
     o.arg = one;

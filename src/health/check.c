@@ -8,8 +8,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "board/plan.h"
 #include "config/config.h"
 #include "http/client.h"
+#include "http/grpc.h"
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
 
@@ -18,6 +20,7 @@ enum {
     NO_CONFIGURATION_MS = 1000, /* until a service without one is looked at again */
     DEADLINE_MIN_MS = 10,
     PROBE_TEXT = 120,
+    ANSWER_MOST = 1024, /* bytes of a HealthCheckResponse: two, if nothing is added to it */
 };
 
 struct sample {
@@ -237,6 +240,62 @@ static void finish(struct check *c, enum hf_probe_result result)
 
 /* --- the probes --- */
 
+static bool speaks_http2(const struct check *c)
+{
+    return c->i->service->config && c->i->service->config->protocol != HF_PROTOCOL_HTTP1;
+}
+
+static void on_serving(const struct hf_http_result *r, void *arg)
+{
+    struct check *c = arg;
+    enum hf_grpc_serving serving = HF_GRPC_SERVING_UNKNOWN;
+    bool good = false;
+
+    c->call = NULL;
+    if (r->code) {
+        snprintf(c->probe_text, sizeof(c->probe_text), "gRPC health: %.90s", r->error);
+    } else if (r->status != 200) {
+        snprintf(c->probe_text, sizeof(c->probe_text), "gRPC health: HTTP status %u", r->status);
+    } else if (r->grpc_status == HF_GRPC_MISSING) {
+        snprintf(c->probe_text, sizeof(c->probe_text), "gRPC health: no grpc-status");
+    } else if (r->grpc_status != HF_GRPC_OK) {
+        snprintf(c->probe_text, sizeof(c->probe_text), "gRPC health: grpc-status %u",
+                 r->grpc_status);
+    } else if (hf_grpc_health_response(r->body, &serving)) {
+        snprintf(c->probe_text, sizeof(c->probe_text), "gRPC health: not a HealthCheckResponse");
+    } else {
+        snprintf(c->probe_text, sizeof(c->probe_text), "gRPC health: %s",
+                 hf_grpc_serving_name(serving));
+        good = serving == HF_GRPC_SERVING;
+    }
+    finish(c, good ? HF_PROBE_PASSED : HF_PROBE_LOST);
+}
+
+static void ask_grpc(struct check *c, const char *service, struct hf_duration timeout)
+{
+    static const struct hf_http_field fields[] = {
+        {{"content-type", 12}, {"application/grpc", 16}},
+        {{"te", 2}, {"trailers", 8}},
+        {{"user-agent", 10}, {"holdfast-health", 15}},
+    };
+    char message[HF_GRPC_HEALTH_REQUEST];
+    const struct hf_http_call_options options = {
+        .address = c->i->address,
+        .method = HF_METHOD_POST,
+        .target = HF_STR(HF_GRPC_HEALTH_PATH),
+        .fields = fields,
+        .n_fields = HF_COUNT(fields),
+        .body = {message, hf_grpc_health_request(hf_str(service), message)},
+        .http2 = true,
+        .deadline = timeout,
+        .body_most = ANSWER_MOST,
+        .on_done = on_serving,
+        .arg = c,
+    };
+
+    c->call = hf_http_call(c->h->loop, &options);
+}
+
 static void on_answer(const struct hf_http_result *r, void *arg)
 {
     struct check *c = arg;
@@ -262,6 +321,7 @@ static void ask(struct check *c, const char *path, struct hf_duration timeout)
         .target = hf_str(path),
         .fields = fields,
         .n_fields = HF_COUNT(fields),
+        .http2 = speaks_http2(c),
         .deadline = timeout,
         .proxy_version = proxy_version_of(c),
         .on_done = on_answer,
@@ -349,6 +409,8 @@ static void on_due(struct hf_timer *t)
         schedule(c);
     else if (policy->tcp)
         connect_only(c, timeout_of(c, policy));
+    else if (policy->grpc)
+        ask_grpc(c, policy->grpc_service, timeout_of(c, policy));
     else
         ask(c, policy->path, timeout_of(c, policy));
 }

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "http/grpc.h"
 #include "http/h1_scan.h"
+#include "http/h2_call.h"
 #include "http/response.h"
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
@@ -26,6 +28,7 @@ struct hf_http_call {
     int early; /* the failure that the timer tells; 0: its firing is the deadline */
     char error[128];
     struct hf_response response;
+    struct hf_h2_call *h2; /* NULL: HTTP/1.1 */
     void (*on_done)(const struct hf_http_result *r, void *arg);
     void (*on_data)(struct hf_str data, void *arg);
     void *arg;
@@ -49,6 +52,7 @@ struct hf_http_call *hf_http_cancel(struct hf_http_call *c)
     hf_text_done(&c->out);
     hf_text_done(&c->body);
     hf_response_done(&c->response);
+    hf_h2_call_free(c->h2);
     return hf_free(c);
 }
 
@@ -60,6 +64,7 @@ static void finish(struct hf_http_call *c, int code)
         .error = code ? c->error : NULL,
         .status = answered ? c->response.head.status : 0,
         .head = answered ? &c->response.head : NULL,
+        .grpc_status = answered ? c->response.grpc_status : HF_GRPC_MISSING,
         .body = hf_text_str(&c->body),
         .truncated = c->truncated,
         .took = hf_mono_sub(hf_mono_now(), c->begun),
@@ -147,6 +152,19 @@ static bool ended(struct hf_http_call *c)
     return false;
 }
 
+static void take(struct hf_http_call *c, struct hf_str bytes)
+{
+    if (!c->h2) {
+        hf_response_feed(&c->response, bytes);
+        ended(c);
+        return;
+    }
+    hf_h2_call_feed(c->h2, bytes);
+    hf_h2_call_write(c->h2, &c->out);
+    if (!ended(c) && c->sent < c->out.n)
+        hf_loop_rewatch(c->loop, &c->watch, EPOLLIN | EPOLLOUT);
+}
+
 static void read_some(struct hf_http_call *c)
 {
     char block[BLOCK];
@@ -159,8 +177,7 @@ static void read_some(struct hf_http_call *c)
         return;
     }
     if (n > 0) {
-        hf_response_feed(&c->response, (struct hf_str){block, (size_t)n});
-        ended(c);
+        take(c, (struct hf_str){block, (size_t)n});
         return;
     }
     hf_response_eof(&c->response);
@@ -211,6 +228,29 @@ static bool clean(const struct hf_http_field *f)
            (f->value.n == 0 || hf_scan_value(f->value.p, value_end) == value_end);
 }
 
+static int write_http2(struct hf_http_call *c, const struct hf_http_call_options *o,
+                       struct hf_str host, bool has_body)
+{
+    const struct hf_h2_call_request q = {
+        .method = hf_str(method_names[o->method]),
+        .target = o->target,
+        .authority = host,
+        .fields = o->fields,
+        .n_fields = o->n_fields,
+        .body = {has_body && !o->body.p ? "" : o->body.p, o->body.n},
+    };
+
+    for (size_t i = 0; i < o->n_fields; i++) {
+        if (!clean(&o->fields[i]))
+            return HF_EINVAL;
+    }
+    c->h2 = hf_h2_call_new(&q, &c->response);
+    if (!c->h2)
+        return HF_EIO;
+    hf_h2_call_write(c->h2, &c->out);
+    return 0;
+}
+
 static int write_request(struct hf_http_call *c, const struct hf_http_call_options *o)
 {
     char address[HF_ADDR_TEXT] = "localhost", header[HF_PROXY_OUT];
@@ -230,6 +270,8 @@ static int write_request(struct hf_http_call *c, const struct hf_http_call_optio
     if (o->proxy_version)
         hf_text_add(&c->out,
                     (struct hf_str){header, hf_proxy_write(o->proxy_version, NULL, NULL, header)});
+    if (o->http2)
+        return write_http2(c, o, host.value, has_body);
     hf_text_addf(&c->out, "%s ", method_names[o->method]);
     hf_text_add(&c->out, o->target);
     hf_text_addf(&c->out, " HTTP/1.1\r\nhost: " HF_STR_FMT "\r\n", HF_STR_ARG(host.value));

@@ -1,4 +1,4 @@
-/* http/client.h - one HTTP/1.1 request to a known address, on the event loop or waiting for it:
+/* http/client.h - one HTTP request, in HTTP/1.1 or by prior knowledge in HTTP/2, to a known address, on the event loop or waiting for it:
  * health probes, smoke requests, webhooks, the CLI. No names are resolved, no redirects followed,
  * no connection kept.
  * Owner: a call belongs to itself until on_done, or to who cancels it. Runs in: controller, CLI. */
@@ -17,6 +17,7 @@ struct hf_http_result {
     const char *error;             /* "connection refused", "timed out after 1s, ..."; or NULL */
     unsigned status;               /* 0 if there was no response */
     const struct hf_h1_head *head; /* NULL if there was no response */
+    uint8_t grpc_status;           /* enum hf_grpc_status, if there was a response */
     struct hf_str body;            /* what on_data did not take */
     bool truncated;                /* the body is longer than asked for; the rest was not read */
     struct hf_duration took;
@@ -31,6 +32,7 @@ struct hf_http_call_options {
     const struct hf_http_field *fields; /* host, content-length and connection are added */
     size_t n_fields;
     struct hf_str body;
+    bool http2;
     struct hf_duration deadline; /* for all of it; 0: none */
     unsigned proxy_version;      /* of a PROXY protocol header that comes first and says that this
                                     is on our own behalf; 0: none */

@@ -1,11 +1,26 @@
 #include "http/response.h"
 
+#include "http/grpc.h"
+
 const struct hf_h1_limits hf_h1_limits_control = {.line = 8192, .head = 16384, .fields = 64};
 
 void hf_response_done(struct hf_response *r)
 {
     hf_text_done(&r->head_bytes);
     hf_text_done(&r->in);
+}
+
+void hf_response_note_grpc(struct hf_response *r, const struct hf_h1_field *grpc_status)
+{
+    r->grpc_status = grpc_status ? hf_grpc_status_parse(grpc_status->value) : HF_GRPC_MISSING;
+}
+
+void hf_response_note_trailers(struct hf_response *r, const struct hf_h1_trailers *trailers)
+{
+    for (unsigned i = 0; i < trailers->n; i++) {
+        if (hf_str_eq_nocase(trailers->fields[i].name, HF_STR("grpc-status")))
+            hf_response_note_grpc(r, &trailers->fields[i]);
+    }
 }
 
 static void fail(struct hf_response *r, const char *error)
@@ -45,6 +60,7 @@ static void keep_head(struct hf_response *r, struct hf_str head)
     }
     if (r->head.status < 200)
         return; /* the final one is still to come */
+    hf_response_note_grpc(r, hf_h1_field_named(&r->head, HF_STR("grpc-status")));
     r->left = r->framing.kind == HF_H1_BODY_LENGTH ? r->framing.length : 0;
     hf_h1_chunk_init(&r->chunk);
     r->state = HF_RESPONSE_BODY;
@@ -75,8 +91,10 @@ static bool step_chunked(struct hf_response *r, struct hf_str *rest)
         return false;
     }
     take(rest, (size_t)rc);
-    if (hf_h1_chunk_done(&r->chunk))
+    if (hf_h1_chunk_done(&r->chunk)) {
+        hf_response_note_trailers(r, &trailers);
         r->state = HF_RESPONSE_DONE;
+    }
     if (data.n)
         r->on_data(r, data);
     return rc > 0;

@@ -19,6 +19,7 @@ struct hf_response {
     const char *error;      /* when FAILED: static text */
     struct hf_h1_head head; /* from BODY on; slices of head_bytes */
     struct hf_h1_framing framing;
+    uint8_t grpc_status; /* from BODY on: enum hf_grpc_status, of the head or the trailers */
     struct hf_text head_bytes, in;
     size_t scanned;
     uint64_t left;
@@ -27,6 +28,11 @@ struct hf_response {
 
 /* All but method and on_data may be zero. */
 void hf_response_done(struct hf_response *r);
+
+/* For who takes off the framing: what the head (NULL: it has no such field) and the trailers say.
+ */
+void hf_response_note_grpc(struct hf_response *r, const struct hf_h1_field *grpc_status);
+void hf_response_note_trailers(struct hf_response *r, const struct hf_h1_trailers *trailers);
 
 /* Takes all bytes. Does nothing once DONE or FAILED. */
 void hf_response_feed(struct hf_response *r, struct hf_str bytes);

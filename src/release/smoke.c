@@ -10,8 +10,10 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "board/plan.h"
 #include "config/placeholder.h"
 #include "http/client.h"
+#include "http/grpc.h"
 #include "orchestrator/environment.h"
 #include "orchestrator/output.h"
 #include "orchestrator/spawn.h"
@@ -23,8 +25,10 @@ enum {
 };
 
 struct check {
-    char *method, *path, *body;
-    unsigned expect;
+    const char *method;
+    char *path, *body;
+    bool grpc;
+    unsigned expect; /* status; of a gRPC call: grpc-status */
 };
 
 struct hf_smoke {
@@ -34,6 +38,7 @@ struct hf_smoke {
     struct hf_duration timeout;
     struct hf_addr address;
     unsigned proxy_version;
+    bool http2;
     char *host;
     struct hf_http_call *call;
 
@@ -67,11 +72,17 @@ static void on_response(const struct hf_http_result *r, void *arg)
     const struct check *c = &s->checks[s->at];
 
     s->call = NULL;
-    if (r->code) {
+    if (c->grpc && !r->code && r->status == 200 && r->grpc_status != c->expect) {
+        if (r->grpc_status == HF_GRPC_MISSING)
+            done(s, false, "%s %.100s: no grpc-status, expected %u", c->method, c->path, c->expect);
+        else
+            done(s, false, "%s %.100s: grpc-status %u, expected %u", c->method, c->path,
+                 r->grpc_status, c->expect);
+    } else if (r->code) {
         done(s, false, "%s %.100s: %.150s", c->method, c->path, r->error ? r->error : "failed");
-    } else if (r->status != c->expect) {
+    } else if (r->status != (c->grpc ? 200 : c->expect)) {
         done(s, false, "%s %.100s: status %u, expected %u", c->method, c->path, r->status,
-             c->expect);
+             c->grpc ? 200 : c->expect);
     } else if (c->body && !memmem(r->body.p, r->body.n, c->body, strlen(c->body))) {
         done(s, false, "%s %.100s: the body does not contain \"%.80s\"%s", c->method, c->path,
              c->body, r->truncated ? " in its first 1 MiB" : "");
@@ -83,21 +94,31 @@ static void on_response(const struct hf_http_result *r, void *arg)
 
 static void request(struct hf_smoke *s)
 {
+    static const struct hf_http_field grpc_fields[] = {
+        {{"content-type", 12}, {"application/grpc", 16}},
+        {{"te", 2}, {"trailers", 8}},
+    };
+    static const char empty_message[5];
     const struct check *c = &s->checks[s->at];
+    struct hf_http_call_options o = {
+        .address = s->address,
+        .method = strcmp(c->method, "GET") == 0 ? HF_METHOD_GET : HF_METHOD_POST,
+        .target = hf_str(c->path),
+        .host = hf_str(s->host),
+        .http2 = s->http2,
+        .deadline = s->timeout,
+        .proxy_version = s->proxy_version,
+        .body_most = BODY_MOST,
+        .on_done = on_response,
+        .arg = s,
+    };
 
-    s->call =
-        hf_http_call(s->options.loop,
-                     &(struct hf_http_call_options){
-                         .address = s->address,
-                         .method = strcmp(c->method, "GET") == 0 ? HF_METHOD_GET : HF_METHOD_POST,
-                         .target = hf_str(c->path),
-                         .host = hf_str(s->host),
-                         .deadline = s->timeout,
-                         .proxy_version = s->proxy_version,
-                         .body_most = BODY_MOST,
-                         .on_done = on_response,
-                         .arg = s,
-                     });
+    if (c->grpc) {
+        o.fields = grpc_fields;
+        o.n_fields = HF_COUNT(grpc_fields);
+        o.body = (struct hf_str){empty_message, sizeof(empty_message)};
+    }
+    s->call = hf_http_call(s->options.loop, &o);
 }
 
 /* --- the command --- */
@@ -214,8 +235,13 @@ static void copy_checks(struct hf_smoke *s, const struct hf_config_release *rele
     for (size_t i = 0; i < release->n_smoke; i++) {
         const struct hf_config_smoke *from = &release->smoke[i];
         s->checks[i] = (struct check){
-            .method = hf_strdup(from->get ? "GET" : "POST"),
-            .path = hf_strdup(from->get ? from->get : from->post),
+            .method = from->get    ? "GET"
+                      : from->post ? "POST"
+                                   : "gRPC",
+            .path = hf_strdup(from->get    ? from->get
+                              : from->post ? from->post
+                                           : from->grpc),
+            .grpc = from->grpc,
             .body = from->body ? hf_strdup(from->body) : NULL,
             .expect = from->expect,
         };
@@ -260,6 +286,7 @@ struct hf_smoke *hf_smoke_new(const struct hf_smoke_options *options)
     s->timeout = config->release.timeout;
     s->address = options->instance->address;
     s->proxy_version = config->proxy_protocol;
+    s->http2 = config->protocol != HF_PROTOCOL_HTTP1;
     s->host = hf_strdup(config->n_route ? config->route[0].host : "");
     copy_checks(s, &config->release);
     copy_command(s, config, options->instance);
@@ -278,7 +305,6 @@ struct hf_smoke *hf_smoke_free(struct hf_smoke *s)
     end_command(s, &status);
     hf_timer_done(&s->timer);
     for (size_t i = 0; i < s->n_checks; i++) {
-        hf_free(s->checks[i].method);
         hf_free(s->checks[i].path);
         hf_free(s->checks[i].body);
     }

@@ -70,6 +70,27 @@ static void policy(void **state)
          "f:7:24: services.s.release.smoke[0] has neither get, post nor grpc; expected one of the "
          "three\n"
          "f:7:28: services.s.release.smoke[1] has both get and post; expected one of the three\n"},
+        {PROCESS "    protocol: h2\n    proxy_protocol: v2\n    upgrade: websocket\n",
+         "f:8:5: services.s.proxy_protocol is v2, and protocol not http1; expected off, since a "
+         "connection of HTTP/2 carries the requests of many clients\n"
+         "f:9:5: services.s.upgrade is websocket, and protocol not http1; expected off\n"},
+        {PROCESS "    protocol: h2\n    upgrade: off\n    health: { grpc: true }\n", ""},
+        {PROCESS "    protocol: grpc\n    health: { path: /r }\n    retry: { grpc: true }\n", ""},
+        {PROCESS "    health: { grpc: true }\n",
+         "f:7:15: services.s.health.grpc is true, and protocol is http1; expected protocol: "
+         "grpc\n"},
+        {PROCESS "    protocol: grpc\n    health: { grpc: true, tcp: true }\n",
+         "f:8:15: services.s.health.grpc is true, and tcp is too; expected one of them\n"},
+        {PROCESS "    protocol: grpc\n    health: { grpc: true, path: /r }\n",
+         "f:8:15: services.s.health.grpc is true, and path is given too; expected one of them\n"},
+        {PROCESS "    release: { smoke: [{ grpc: /a.B/C }, { get: /a, expect: 0 }] }\n",
+         "f:7:26: services.s.release.smoke[0].grpc is given, and protocol is http1; expected "
+         "protocol: grpc\n"
+         "f:7:61: services.s.release.smoke[1].expect is 0; expected a status from 100 to 599\n"},
+        {PROCESS
+         "    protocol: grpc\n"
+         "    release: { smoke: [{ grpc: /a.B/C, expect: 5 }, { grpc: /a, expect: 17 }] }\n",
+         "f:8:73: services.s.release.smoke[1].expect is 17; expected a grpc-status from 0 to 16\n"},
         {"gateway: { listen: [\"1.1.1.1:80\"], limits: { line: 20000, head: 10000 } }",
          "f:1:52: gateway.limits.line is above gateway.limits.head, which is 10000; expected it to "
          "be at most that\n"});

@@ -1,0 +1,201 @@
+"""gRPC services: what became of a call is its grpc-status; health checks, retries, the gateway's own answers.
+
+Servers are grpcio's, or scripted (h2_server); clients speak HTTP/1.1 where they need to be raw.
+"""
+from concurrent import futures
+
+import grpc
+import pytest
+
+from h2_server import H2Backend
+from processes import wait_until
+
+NO_HELP = {"retry": {"attempts": 0}, "hold": {"time": "0s"}}
+CALL = [("content-type", "application/grpc"), ("te", "trailers")]
+
+
+def framed(message):
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+class GrpcServer:
+    """grpcio's server: /test.Echo/{Unary,Stream,Fail}, and the health service."""
+
+    def __init__(self, port=0):
+        self.serving = 1  # SERVING
+        self.calls = 0
+        self.pool = futures.ThreadPoolExecutor(16)
+        self.server = grpc.server(self.pool)
+        unary, stream = grpc.unary_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
+        self.server.add_generic_rpc_handlers((
+            grpc.method_handlers_generic_handler("test.Echo", {
+                "Unary": unary(self.unary), "Stream": stream(self.stream), "Fail": unary(self.fail)}),
+            grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": unary(self.check)})))
+        self.port = self.server.add_insecure_port(f"127.0.0.1:{port}")
+        self.address = f"127.0.0.1:{self.port}"
+        self.server.start()
+
+    def unary(self, request, _):
+        self.calls += 1
+        return request[::-1]
+
+    def stream(self, requests, _):
+        yield from (request[::-1] for request in requests)
+
+    def fail(self, request, context):
+        self.calls += 1
+        context.abort(grpc.StatusCode(next(c.value for c in grpc.StatusCode if c.value[0] == int(request))), "as asked")
+
+    def check(self, request, context):
+        if request not in (b"", b"\n\ttest.Echo"):
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such service")
+        return b"\x08" + bytes([self.serving])
+
+    def close(self):
+        self.server.stop(0).wait(10)
+        self.pool.shutdown(wait=False)
+
+
+@pytest.fixture
+def grpc_server(make):
+    def start(*arguments):
+        made = GrpcServer(*arguments)
+        make.backends.append(made)
+        return made
+    return start
+
+
+@pytest.fixture
+def scripted(make):
+    def start(*arguments, **keywords):
+        made = H2Backend(*arguments, **keywords)
+        make.backends.append(made)
+        return made
+    return start
+
+
+@pytest.fixture
+def grpc_gateway(gateway):
+    def start(*backends, **service):
+        health = {"interval": "200ms", "rise": 1, "fall": 2, **service.pop("health", {})}
+        return gateway(*backends, protocol="grpc", health=health, **service)
+    return start
+
+
+def call(one, path="/test.Echo/Unary", message=b"abc", headers=()):
+    """A gRPC call over HTTP/1.1: (response, grpc-status)."""
+    response = one.request("POST", path, headers=[*CALL, *headers], body=framed(message)).response()
+    status = response.get("grpc-status") or dict(response.trailers).get("grpc-status")
+    return response, int(status)
+
+
+def test_unary_call_and_its_trailers(grpc_server, grpc_gateway, client):
+    holdfast = grpc_gateway(grpc_server())
+    response, status = call(client(holdfast))
+    assert response.status == 200
+    assert response.body == framed(b"cba")
+    assert status == 0
+    line = wait_until(holdfast.access_log, 10, "a line of the log")[-1]
+    assert line["grpcStatus"] == 0 and line["outcome"] == "ok"
+
+
+def test_health_follows_the_server(grpc_server, grpc_gateway):
+    server = grpc_server()
+    other = grpc_server()
+    holdfast = grpc_gateway(server, other, health={"service": "test.Echo"})
+    server.serving = 2
+    left = holdfast.wait_ready("app", 1)[0]
+    assert str(other.port) in left["id"] or other.address in str(left)
+    bad = next(i for i in holdfast.instances("app") if i["state"] != "ready")
+    assert "NOT_SERVING" in bad["why"], bad
+    server.serving = 1
+    holdfast.wait_ready("app", 2)
+
+
+def test_health_of_an_unknown_service_fails(grpc_server, make):
+    server = grpc_server()
+    holdfast = make.holdfast({"services": {"app": {
+        "route": [{"path": "/"}], "protocol": "grpc", "instances": [server.address],
+        "health": {"service": "test.Other", "interval": "200ms", "rise": 1, "fall": 2}}}}, start=False)
+    holdfast.start(ready=False)
+    bad = wait_until(lambda: next((i for i in holdfast.instances("app") if i["state"] == "ejected"), None), 20,
+                     "the verdict")
+    assert "grpc-status 5" in bad["why"], bad
+
+
+@pytest.mark.parametrize("status, outcome", [(2, "failed"), (4, "failed"), (13, "failed"), (14, "failed"),
+                                             (15, "failed"), (3, "ok"), (5, "ok"), (7, "ok"), (16, "ok")])
+def test_outcome_is_the_grpc_status(grpc_server, grpc_gateway, client, status, outcome):
+    holdfast = grpc_gateway(grpc_server(), **NO_HELP)
+    _, got = call(client(holdfast), "/test.Echo/Fail", str(status).encode())
+    assert got == status
+    line = wait_until(holdfast.access_log, 10, "a line of the log")[-1]
+    assert (line["grpcStatus"], line["outcome"]) == (status, outcome)
+
+
+def test_missing_grpc_status_is_a_failure(scripted, grpc_gateway, client):
+    def script(stream):
+        stream.whole()
+        stream.answer(framed(b"x"), headers=[("content-type", "application/grpc")])
+
+    holdfast = grpc_gateway(scripted(script), health={"tcp": True}, **NO_HELP)
+    client(holdfast).request("POST", "/a.B/C", headers=CALL, body=framed(b"")).response()
+    line = wait_until(holdfast.access_log, 10, "a line of the log")[-1]
+    assert line["outcome"] == "failed" and "grpcStatus" not in line
+
+
+def test_failing_calls_eject(grpc_server, grpc_gateway, client):
+    """UNAVAILABLE five times in a row from one of two: the calls go to the other one."""
+    def script(stream):
+        stream.whole()
+        stream.head(200, [("content-type", "application/grpc"), ("grpc-status", "14")], end=True)
+
+    bad = H2Backend(script)
+    good = grpc_server()
+    holdfast = grpc_gateway(bad, good, health={"tcp": True}, eject={"failures": 2, "time": "60s"}, **NO_HELP)
+    one = client(holdfast)
+    try:
+        wait_until(lambda: [call(one)[1] for _ in range(10)] == [0] * 10, 20, "ejection")
+        assert len(bad.requests) < 10
+    finally:
+        bad.close()
+
+
+@pytest.mark.parametrize("configured", [False, True])
+def test_unavailable_is_retried_only_where_it_is_allowed(scripted, grpc_gateway, client, configured):
+    def script(stream):
+        stream.whole()
+        if len(first.requests) + len(second.requests) == 1:
+            stream.head(200, [("content-type", "application/grpc"), ("grpc-status", "14")], end=True)
+        else:
+            stream.head(200, [("content-type", "application/grpc")])
+            stream.data(framed(b"x"))
+            stream.trailer([("grpc-status", "0")])
+
+    first, second = scripted(script), scripted(script)
+    holdfast = grpc_gateway(first, second, health={"tcp": True}, retry={"grpc": configured})
+    _, status = call(client(holdfast))
+    assert status == (0 if configured else 14)
+    assert len(first.requests) + len(second.requests) == (2 if configured else 1)
+
+
+def test_own_answers_are_grpc(scripted, grpc_gateway, client):
+    backend = scripted()
+    holdfast = grpc_gateway(backend, health={"tcp": True, "interval": "60s"}, **NO_HELP)
+    backend.stop_listening()
+    backend.drop_connections()
+    response, status = call(client(holdfast))
+    assert response.status == 200
+    assert status == 14
+    assert response.get("content-type") == "application/grpc"
+    assert response.get("grpc-message")
+    assert response.body == b""
+    line = wait_until(holdfast.access_log, 10, "a line of the log")[-1]
+    assert (line["status"], line["grpcStatus"], line["outcome"]) == (200, 14, "failed")
+
+
+def test_grpc_timeout_bounds_the_wait(scripted, grpc_gateway, client):
+    holdfast = grpc_gateway(scripted(lambda stream: stream.wait(lambda: False, 30)), health={"tcp": True}, **NO_HELP)
+    response, status = call(client(holdfast), headers=[("grpc-timeout", "200m")])
+    assert (response.status, status) == (200, 4)
+    assert "grpc-timeout" in response.get("grpc-message")
