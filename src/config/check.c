@@ -339,9 +339,9 @@ static void check_protocol(const struct check *k)
               upgrade->text);
     if (proxy && s->proxy_protocol)
         wrong(k, proxy->key,
-              ".proxy_protocol is %s, and protocol not http1; expected off, since a connection of "
-              "HTTP/2 carries the requests of many clients",
-              proxy->text);
+              ".proxy_protocol is given, and the connections of protocol %s are shared by clients; "
+              "expected one of the two",
+              s->protocol == HF_PROTOCOL_H2 ? "h2" : "grpc");
 }
 
 static void check_policy(const struct check *k)

@@ -71,8 +71,8 @@ static void policy(void **state)
          "three\n"
          "f:7:28: services.s.release.smoke[1] has both get and post; expected one of the three\n"},
         {PROCESS "    protocol: h2\n    proxy_protocol: v2\n    upgrade: websocket\n",
-         "f:8:5: services.s.proxy_protocol is v2, and protocol not http1; expected off, since a "
-         "connection of HTTP/2 carries the requests of many clients\n"
+         "f:8:5: services.s.proxy_protocol is given, and the connections of protocol h2 are shared "
+         "by clients; expected one of the two\n"
          "f:9:5: services.s.upgrade is websocket, and protocol not http1; expected off\n"},
         {PROCESS "    protocol: h2\n    upgrade: off\n    health: { grpc: true }\n", ""},
         {PROCESS "    protocol: grpc\n    health: { path: /r }\n    retry: { grpc: true }\n", ""},
