@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -490,6 +491,29 @@ static void threads_are_in_it_too(void **state)
     expect_fine(live_with_threads, talk);
 }
 
+/* A container has put a filter of its own around everything. */
+__attribute__((noreturn)) static void live_in_a_container(void (*attempt)(void))
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+    CHECK(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(bpf), 0) == 0);
+    CHECK(seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, geteuid() == 0 ? 0 : 1) == 0);
+    CHECK(seccomp_load(filter) == 0);
+    seccomp_release(filter);
+    live(attempt);
+}
+
+static void it_goes_into_a_container(void **state)
+{
+    char said[4096];
+    int status = run(live_in_a_container, try_execve, said, sizeof(said));
+
+    (void)state;
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGSYS);
+    expect_fine(live_in_a_container, talk);
+}
+
 static void *try_open_as_a_thread(void *arg)
 {
     pthread_barrier_wait(&gate);
@@ -612,6 +636,7 @@ int main(void)
         cmocka_unit_test(what_is_forbidden_ends_the_process),
         cmocka_unit_test(what_the_gateway_does_works),
         cmocka_unit_test(threads_are_in_it_too),
+        cmocka_unit_test(it_goes_into_a_container),
         cmocka_unit_test(a_thread_ends_the_process),
         cmocka_unit_test(an_assert_is_still_one),
         cmocka_unit_test(rights_are_given_up),
