@@ -203,10 +203,14 @@ static const struct row rows[] = {
     {SCMP_SYS(gettid)},          /* abort() */
 
 #ifdef HF_SANITIZED
-    /* The runtime of a sanitizer: at the end of a thread, and to say what was found and where. */
-    {SCMP_SYS(sigaltstack)},
+    /* The runtime of a sanitizer: a thread of its own, which begins when it likes; the end of each
+     * thread; to read where it was that something is wrong. */
+    {SCMP_SYS(rseq)},
+    {SCMP_SYS(set_robust_list)},
+    {SCMP_SYS(rt_sigreturn)},
     {SCMP_SYS(nanosleep)},
     {SCMP_SYS(sched_yield)},
+    {SCMP_SYS(sigaltstack)},
     {SCMP_SYS(ioctl), {IS(1, TCGETS)}},
     {SCMP_SYS(open), {WITHOUT(1, O_ACCMODE | O_CREAT)}},
     {SCMP_SYS(openat), {WITHOUT(2, O_ACCMODE | O_CREAT)}},
