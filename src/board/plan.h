@@ -58,6 +58,8 @@ struct hf_plan_gateway {
     uint8_t forwarded;     /* HF_FORWARDED_... */
     uint8_t trace;         /* the gateway takes part in traces, and begins them */
     uint16_t trace_sample; /* of 10000: how many of those that it begins are marked as sampled */
+    uint32_t h2_streams;   /* of an HTTP/2 connection at once */
+    uint32_t h2_resets;    /* streams that a client may reset in a burst; a tenth of it a second */
 };
 
 /* Which offers of another protocol are passed on (RFC 9110 7.8). */

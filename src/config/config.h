@@ -71,6 +71,10 @@ struct hf_config_limits {
     uint64_t buffers;            /* bytes, per worker */
 };
 
+struct hf_config_http2 {
+    uint32_t streams, resets;
+};
+
 enum hf_config_forwarded {
     HF_CONFIG_FORWARDED_X,
     HF_CONFIG_FORWARDED_RFC7239,
@@ -86,6 +90,7 @@ struct hf_config_gateway {
     struct hf_network *trusted_proxies; /* at most HF_PLAN_TRUSTED */
     size_t n_trusted_proxies;
     struct hf_config_limits limits;
+    struct hf_config_http2 http2;
     struct {
         struct hf_duration header, idle, body;
     } timeout;

@@ -155,6 +155,21 @@ static const struct hf_section limits_section = {
 static const char *const switches[] = {
     [HF_SANDBOX_ON] = "on", [HF_SANDBOX_OFF] = "off", [HF_SANDBOX_OFF + 1] = NULL};
 
+#define HTTP2(field) FIELD(struct hf_config_http2, field)
+static const struct hf_row http2_rows[] = {
+    {"streams", HF_ROW_COUNT, HTTP2(streams), WITHIN(1, 1000), .fallback = "100",
+     .doc = "Requests that a connection may have under way at once; more are refused. One worker "
+            "has at most as many as `limits.connections`."},
+    {"resets", HF_ROW_COUNT, HTTP2(resets), WITHIN(10, 100000), .fallback = "200",
+     .doc = "Requests that a client may give up, or spoil, in a burst; each that is answered earns "
+            "one more, each second a tenth of it. Beyond: the connection ends with "
+            "ENHANCE_YOUR_CALM."},
+};
+static const struct hf_section http2_section = {
+    .title = "gateway.http2",
+    .doc = "HTTP/2 of clients: over TLS by ALPN, in cleartext by prior knowledge.",
+    ROWS(http2_rows)};
+
 #define GATEWAY(field) FIELD(struct hf_config_gateway, field)
 static const struct hf_row gateway_timeout_rows[] = {
     {"header", HF_ROW_DURATION, GATEWAY(timeout.header), WITHIN(100, 10 * MINUTE),
@@ -211,6 +226,7 @@ static const struct hf_row gateway_rows[] = {
             "`-proto`, or `forwarded` of RFC 7239, or both."},
     {"trace", HF_ROW_SECTION, .section = &trace_section},
     {"limits", HF_ROW_SECTION, GATEWAY(limits), .section = &limits_section},
+    {"http2", HF_ROW_SECTION, GATEWAY(http2), .section = &http2_section},
     {"timeout", HF_ROW_SECTION, .section = &gateway_timeout_section},
     {"lame_duck", HF_ROW_DURATION, GATEWAY(lame_duck), WITHIN(0, 10 * MINUTE), .fallback = "0",
      .doc = "How long a stopping gateway still accepts while it says that it is not ready."},

@@ -170,6 +170,8 @@ static struct hf_plan_gateway gateway_part(const struct hf_config *c)
         .forwarded = forwarded_fields(g->forwarded),
         .trace = g->trace.start,
         .trace_sample = (uint16_t)g->trace.sample,
+        .h2_streams = g->http2.streams,
+        .h2_resets = g->http2.resets,
     };
 
     for (uint32_t i = 0; i < part.n_trusted; i++)

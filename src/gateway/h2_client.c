@@ -32,18 +32,6 @@ struct hf_h2 *hf_h2_new(void)
     return h2;
 }
 
-uint32_t hf_h2_streams(const struct hf_worker *w)
-{
-    (void)w;
-    return 100;
-}
-
-uint32_t hf_h2_resets(const struct hf_worker *w)
-{
-    (void)w;
-    return 200;
-}
-
 static void put_back(struct hf_link *retired, struct hf_pool *pool)
 {
     while (!hf_link_alone(retired)) {
@@ -453,7 +441,7 @@ void hf_h2_client_take_over(struct hf_worker *w, const struct hf_wire *wire,
     c->wire = *wire;
     c->frames.left = HF_H2_PREFACE;
     c->peer = *peer;
-    hf_h2_guard_init(&c->guard, hf_h2_resets(w), hf_worker_now(w));
+    hf_h2_guard_init(&c->guard, hf_worker_limits(w)->h2_resets, hf_worker_now(w));
     hf_list_append(&w->h2->all, &c->link);
     hf_count_add(&w->live->connections, 1);
     hf_count_add(&w->live->h2_connections, 1);

@@ -86,11 +86,6 @@ struct hf_h2 {
 
 struct hf_h2 *hf_h2_new(void);
 
-/* What the operator allows: streams of a connection at once, and those that may be reset in a
- * burst. */
-uint32_t hf_h2_streams(const struct hf_worker *w);
-uint32_t hf_h2_resets(const struct hf_worker *w);
-
 /* At the top of a turn: what was retired can be used again. */
 void hf_h2_put_back(struct hf_h2 *h2);
 

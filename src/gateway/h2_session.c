@@ -18,6 +18,11 @@ static struct hf_h2_stream *stream_of(nghttp2_session *session, int32_t id)
     return nghttp2_session_get_stream_user_data(session, id);
 }
 
+static uint32_t resets(const struct hf_h2_client *c)
+{
+    return hf_worker_limits(c->worker)->h2_resets;
+}
+
 /* Is it of no use to anybody by itself? Those that are, do work or end in it. */
 static bool is_idle_frame(const struct hf_h2_frame *f)
 {
@@ -67,7 +72,7 @@ void hf_h2_session_frame(struct hf_h2_client *c, const struct hf_h2_frame *f)
         c->head_by = hf_mono_add(now, hf_ms(hf_worker_limits(c->worker)->header_ms));
     if (f->kind == NGHTTP2_CONTINUATION && !hf_h2_guard_continuation(&c->guard))
         hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "a field section of too many frames");
-    else if (is_idle_frame(f) && !hf_h2_guard_idle_frame(&c->guard, hf_h2_resets(c->worker), now))
+    else if (is_idle_frame(f) && !hf_h2_guard_idle_frame(&c->guard, resets(c), now))
         hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "too many frames that carry nothing");
 }
 
@@ -186,7 +191,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_RST_STREAM:
         if (s)
             s->abandoned = true;
-        if (s && !hf_h2_guard_reset(&c->guard, hf_h2_resets(c->worker), hf_worker_now(c->worker)))
+        if (s && !hf_h2_guard_reset(&c->guard, resets(c), hf_worker_now(c->worker)))
             hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "too many streams reset");
         break;
     default:
@@ -208,7 +213,7 @@ static void on_reset_sent(struct hf_h2_client *c, uint32_t error_code)
         hf_h2_client_fail(c, error_code, "a window over its limit");
         return;
     default:
-        if (!hf_h2_guard_reset(&c->guard, hf_h2_resets(c->worker), hf_worker_now(c->worker)))
+        if (!hf_h2_guard_reset(&c->guard, resets(c), hf_worker_now(c->worker)))
             hf_h2_client_fail(c, NGHTTP2_ENHANCE_YOUR_CALM, "too many streams in error");
     }
 }
@@ -238,7 +243,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error_
     if (!s)
         return 0;
     if (error_code == NGHTTP2_NO_ERROR)
-        hf_h2_guard_answered(&c->guard, hf_h2_resets(c->worker));
+        hf_h2_guard_answered(&c->guard, resets(c));
     if (s->ended || s->abandoned)
         c->ended[c->n_ended++ % HF_COUNT(c->ended)] = id;
     s->closed = true;
@@ -288,7 +293,7 @@ nghttp2_option *hf_h2_session_option(void)
 int hf_h2_session_new(struct hf_h2_client *c)
 {
     const nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, hf_h2_streams(c->worker)},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, hf_worker_limits(c->worker)->h2_streams},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HF_H2_WINDOW},
         {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_LARGEST},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, hf_worker_limits(c->worker)->head},

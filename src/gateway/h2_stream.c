@@ -17,11 +17,12 @@ static void on_timer(struct hf_timer *t);
 struct hf_h2_stream *hf_h2_stream_new(struct hf_h2_client *c, int32_t id)
 {
     struct hf_worker *w = c->worker;
-    struct hf_h2_stream *s = hf_pool_get(&w->h2->streams);
     size_t from = offsetof(struct hf_h2_stream, base);
+    struct hf_h2_stream *s;
 
-    if (!s)
+    if (w->h2->streams.in_use >= hf_worker_limits(w)->connections)
         return NULL;
+    s = hf_pool_get(&w->h2->streams);
     if (!s->timer.on_fire)
         hf_timer_init(&s->timer, on_timer);
     memset((char *)s + from, 0, sizeof(*s) - from);
@@ -36,6 +37,7 @@ struct hf_h2_stream *hf_h2_stream_new(struct hf_h2_client *c, int32_t id)
     nghttp2_session_set_stream_user_data(c->session, id, s);
     hf_list_append(&c->streams, &s->link);
     c->n_streams++;
+    hf_count_add(&w->live->h2_streams, 1);
     c->idle_by = (struct hf_mono){0};
     return s;
 }
@@ -210,7 +212,7 @@ void hf_h2_stream_data(struct hf_h2_stream *s, struct hf_str data)
         return;
     if (fed < data.n && hf_buffer_add(&s->base.worker->buffers, &s->in,
                                       (struct hf_str){data.p + fed, data.n - fed}))
-        hf_h2_stream_reset(s, NGHTTP2_FLOW_CONTROL_ERROR); /* more than the window cannot be */
+        hf_h2_stream_reset(s, NGHTTP2_INTERNAL_ERROR); /* no memory is left for it */
     note_fed(s);
 }
 

@@ -36,6 +36,7 @@ struct hf_h2_stream {
     bool closed;    /* nghttp2 has ended it */
 };
 
+/* NULL: there are too many. */
 struct hf_h2_stream *hf_h2_stream_new(struct hf_h2_client *c, int32_t id);
 
 /* Its head has come, in c->fields. */

@@ -53,6 +53,8 @@ static void defaults(void **state)
     assert_int_equal(g->limits.body, 0);
     assert_int_equal(g->limits.connections, 10000);
     assert_int_equal(g->limits.buffers, 256 << 20);
+    assert_int_equal(g->http2.streams, 100);
+    assert_int_equal(g->http2.resets, 200);
     assert_int_equal(hf_duration_ms(g->timeout.header), 10000);
     assert_int_equal(hf_duration_ms(g->timeout.idle), 60000);
     assert_int_equal(hf_duration_ms(g->timeout.body), 30000);
