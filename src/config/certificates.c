@@ -117,9 +117,7 @@ static int read_certificates(struct reading *r, const struct hf_config_file *fil
     else if (n == 0)
         rc = wrong(r, file, "has no certificate in it; expected PEM: -----BEGIN CERTIFICATE-----");
     ERR_clear_error();
-    if (rc)
-        X509_free(first);
-    else if (ret_first)
+    if (!rc && ret_first)
         *ret_first = first;
     else
         X509_free(first);

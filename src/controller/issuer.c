@@ -48,7 +48,7 @@ bool hf_issuer_rotate(struct hf_tls_ticket_key *keys, uint32_t *n, struct hf_wal
     int64_t now_s = hf_wall_seconds(now);
     struct hf_tls_ticket_key fresh = {.made_wall_s = now_s};
 
-    if (*n && now_s - keys[0].made_wall_s < HF_TLS_TICKET_ROTATE_H * 3600)
+    if (*n && now_s - keys[0].made_wall_s < HF_TLS_TICKET_ROTATE_H * INT64_C(3600))
         return false;
     hf_random_secret(fresh.name, sizeof(fresh.name));
     hf_random_secret(fresh.cipher, sizeof(fresh.cipher));

@@ -36,7 +36,7 @@ bool hf_tls_offers_h2(const struct hf_tls *t);
 
 /* The name by which a certificate's owner is known (hf_tls_subject()); 0: it has none that is
  * acceptable. buf: HF_TLS_SUBJECT bytes. */
-size_t hf_tls_name_of(const X509 *certificate, char *buf);
+size_t hf_tls_name_of(const X509 *x, char *buf);
 
 /* "what: OpenSSL's reason"; its queue of errors is empty then. */
 int hf_tls_error(struct hf_error *e, int code, const char *what);

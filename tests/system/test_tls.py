@@ -148,6 +148,7 @@ def test_large_bodies_both_ways(make, https, connect, version):
 
 
 @pytest.mark.load
+@pytest.mark.load
 def test_slow_reader_holds_up_the_backend(make, https, connect):
     """Backpressure through TLS: what the client does not read stays with the endpoint."""
     size = 32 << 20

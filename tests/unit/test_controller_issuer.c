@@ -10,7 +10,7 @@
 #include "scratch.h"
 #include "tls_sample.h"
 
-enum { DAY_S = 24 * 3600 };
+#define DAY_S (INT64_C(24) * 3600)
 
 static char folder[64];
 static struct hf_loop *loop;
