@@ -133,7 +133,7 @@ static void probe_quiet_services(struct hf_controller *c, int64_t second)
         if (s->plan_incarnation)
             hf_board_sum_second(c->board, s->plan_slot, s->plan_incarnation, second - 1, &sum);
         if (sum.arrived < HF_SECOND_FEW)
-            hf_probe_service(c->probes, s, c->config->gateway.listen[0].proxy_protocol, second);
+            hf_probe_service(c->probes, s, false, second); /* its listener is a plain one */
     }
 }
 
