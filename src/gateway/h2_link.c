@@ -59,6 +59,15 @@ static void lose(struct hf_h2_link *l, enum hf_failure failure)
     close_now(l);
 }
 
+void hf_h2_link_greeted(struct hf_h2_link *l)
+{
+    uint32_t most =
+        nghttp2_session_get_remote_settings(l->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+
+    l->greeted = true;
+    l->target->link_streams = most ? most : 1;
+}
+
 void hf_h2_link_settle(struct hf_h2_link *l)
 {
     if (l->n_streams)
@@ -372,16 +381,16 @@ static void on_timer(struct hf_timer *t)
 
 /* ---- the beginning ---- */
 
+static uint32_t most_streams(const struct hf_target *t)
+{
+    uint32_t said = t->link_streams;
+
+    return said && said < HF_H2_LINK_STREAMS ? said : HF_H2_LINK_STREAMS;
+}
+
 bool hf_h2_link_has_room(const struct hf_h2_link *l)
 {
-    uint32_t most = HF_H2_LINK_STREAMS;
-
-    if (l->greeted) {
-        uint32_t said = nghttp2_session_get_remote_settings(
-            l->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-        most = said < most ? said : most;
-    }
-    return l->n_streams < most;
+    return l->n_streams < most_streams(l->target);
 }
 
 static struct hf_h2_link *link_get(struct hf_worker *w)
@@ -415,7 +424,7 @@ static int begin_session(struct hf_h2_link *l)
     if (rc)
         return rc;
     nghttp2_option_set_no_auto_window_update(option, 1);
-    nghttp2_option_set_peer_max_concurrent_streams(option, HF_H2_LINK_STREAMS);
+    nghttp2_option_set_peer_max_concurrent_streams(option, most_streams(l->target));
     rc = nghttp2_session_client_new3(&l->session, hf_h2_response_callbacks(), l, option,
                                      &l->worker->h2_memory.mem);
     nghttp2_option_del(option);

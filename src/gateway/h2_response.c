@@ -168,7 +168,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 
     switch (frame->hd.type) {
     case NGHTTP2_SETTINGS:
-        l->greeted = true;
+        hf_h2_link_greeted(l);
         break;
     case NGHTTP2_GOAWAY:
         l->goaway = l->leaving = true;

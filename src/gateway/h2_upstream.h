@@ -21,7 +21,7 @@
 enum {
     HF_H2_WINDOW = 128 * 1024, /* of a stream: what may wait in the gateway for its client */
     HF_H2_LINK_WINDOW = 16 << 20 /* of a link: for streams whose clients do take */,
-    HF_H2_LINK_STREAMS = 128,    /* on one link at once; fewer if the endpoint says so */
+    HF_H2_LINK_STREAMS = 100,    /* on one link at once; fewer if the endpoint says so */
     HF_H2_LINKS_MOST = 8,        /* to one endpoint from one worker; beyond, streams wait on them */
     HF_H2_HEAD_MOST = 65536,     /* bytes of a response's fields */
     HF_H2_SEND_SIZE = 64 * 1024, /* gathered for one send */
@@ -94,6 +94,9 @@ bool hf_h2_link_has_room(const struct hf_h2_link *l);
 
 /* Sends what nghttp2 has to send, and the socket takes. */
 void hf_h2_link_flush(struct hf_h2_link *l);
+
+/* The endpoint's SETTINGS have come. */
+void hf_h2_link_greeted(struct hf_h2_link *l);
 
 /* A stream has left: the link may have to end. */
 void hf_h2_link_settle(struct hf_h2_link *l);

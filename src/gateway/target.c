@@ -93,6 +93,7 @@ static void adopt(struct hf_worker *w, struct hf_target *t, const struct hf_plan
     t->incarnation = ep->incarnation;
     t->service_slot = hf_plan_services(w->snapshot->plan)[ep->service].slot;
     t->idle_close_ms = 0;
+    t->link_streams = 0;
     t->address = ep->address;
     label(t, w->snapshot->plan, ep);
     t->known = true;

@@ -108,7 +108,7 @@ class H2Connection:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.gone = False
-        self.consume = True  # give the window back as data comes
+        self.consume = backend.consume  # give the window back as data comes
 
     def do(self, what):
         with self.lock:
@@ -208,6 +208,7 @@ class H2Backend:
         self.max_streams = max_streams
         self.settings = settings or {}
         self.keep_bodies = True
+        self.consume = True
         self.bytes_in = 0
         self.requests = []
         self.connections = []

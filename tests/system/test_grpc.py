@@ -2,6 +2,9 @@
 
 Servers are grpcio's, or scripted (h2_server); clients speak HTTP/1.1 where they need to be raw.
 """
+import queue
+import threading
+import time
 from concurrent import futures
 
 import grpc
@@ -199,3 +202,81 @@ def test_grpc_timeout_bounds_the_wait(scripted, grpc_gateway, client):
     response, status = call(client(holdfast), headers=[("grpc-timeout", "200m")])
     assert (response.status, status) == (200, 4)
     assert "grpc-timeout" in response.get("grpc-message")
+
+
+# ---- grpcio's own client, HTTP/2 both ways ----
+
+@pytest.fixture
+def channel():
+    """channel(holdfast): a grpcio channel to its gateway."""
+    opened = []
+
+    def start(holdfast):
+        opened.append(grpc.insecure_channel(f"127.0.0.1:{holdfast.port}", options=[("grpc.enable_retries", 0)]))
+        return opened[-1]
+    yield start
+    for one in opened:
+        one.close()
+
+
+def test_grpcio_unary_calls(grpc_server, grpc_gateway, channel):
+    server = grpc_server()
+    unary = channel(grpc_gateway(server)).unary_unary("/test.Echo/Unary")
+    for number in range(50):
+        assert unary(b"%d" % number, timeout=10) == (b"%d" % number)[::-1]
+    big = bytes(range(256)) * 4096  # 1 MiB
+    assert unary(big, timeout=20) == big[::-1]
+    calls = [unary.future(b"%d" % number, timeout=20) for number in range(100)]
+    assert [call.result() for call in calls] == [(b"%d" % number)[::-1] for number in range(100)]
+    assert server.calls == 151
+
+
+def test_grpcio_sees_the_server_s_status(grpc_server, grpc_gateway, channel):
+    fail = channel(grpc_gateway(grpc_server())).unary_unary("/test.Echo/Fail")
+    with pytest.raises(grpc.RpcError) as caught:
+        fail(b"9", timeout=10)
+    assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert caught.value.details() == "as asked"
+
+
+def test_grpcio_bidirectional_stream(grpc_server, grpc_gateway, channel):
+    """Each message comes back before the next one is sent; timeout.response does not cut it."""
+    holdfast = grpc_gateway(grpc_server(), timeout={"response": "300ms"})
+    to_send = queue.Queue()
+    answers = channel(holdfast).stream_stream("/test.Echo/Stream")(iter(to_send.get, None), timeout=30)
+    began = time.monotonic()
+    number = 0
+    while time.monotonic() - began < 1 or number < 20:
+        number += 1
+        to_send.put(b"%d" % number)
+        assert next(answers) == (b"%d" % number)[::-1]
+        if number == 1:
+            threading.Event().wait(0.4)  # nothing moves for longer than timeout.response
+    to_send.put(None)
+    assert list(answers) == []
+    assert answers.code() == grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("how, code", [("nobody", "UNAVAILABLE"), ("route", "UNIMPLEMENTED"),
+                                       ("silent", "DEADLINE_EXCEEDED")])
+def test_grpcio_understands_the_gateway_s_own_answers(scripted, grpc_gateway, channel, how, code):
+    backend = scripted(lambda stream: stream.wait(lambda: False, 30))
+    holdfast = grpc_gateway(backend, health={"tcp": True, "interval": "60s"}, route=[{"path": "/test.Echo"}],
+                            timeout={"response": "300ms"}, **NO_HELP)
+    if how == "nobody":
+        backend.stop_listening()
+        backend.drop_connections()
+    path = "/other.Service/Call" if how == "route" else "/test.Echo/Unary"
+    with pytest.raises(grpc.RpcError) as caught:
+        channel(holdfast).unary_unary(path)(b"x", timeout=20)
+    assert caught.value.code() == grpc.StatusCode[code]
+    assert "service" in caught.value.details()
+
+
+def test_grpcio_cancel_reaches_the_server(scripted, grpc_gateway, channel):
+    backend = scripted(lambda stream: stream.wait(lambda: False, 30))
+    holdfast = grpc_gateway(backend, health={"tcp": True})
+    call_ = channel(holdfast).unary_unary("/test.Echo/Unary").future(b"x")
+    wait_until(lambda: backend.requests, 10, "the call")
+    call_.cancel()
+    wait_until(lambda: backend.requests[0].reset is not None, 10, "the reset")
