@@ -400,6 +400,12 @@ static void push(struct hf_h1_client *c)
         hf_timer_stop(&c->timer);
 }
 
+/* More of the present request's body is to come. */
+static bool awaits_body(const struct hf_h1_client *c)
+{
+    return c->base.exchange && !c->base.exchange->request_done;
+}
+
 /* Takes what can be taken now from the front; returns how much. */
 static size_t take(struct hf_h1_client *c, struct hf_str bytes)
 {
@@ -414,10 +420,10 @@ static size_t take(struct hf_h1_client *c, struct hf_str bytes)
         case HF_H1_CLIENT_IDLE:
         case HF_H1_CLIENT_HEAD:
             n = take_head(c, rest);
-            body = c->base.exchange && !c->base.exchange->request_done;
+            body = awaits_body(c);
             break;
         case HF_H1_CLIENT_BUSY:
-            n = c->base.exchange->request_done ? 0 : (size_t)take_body(c, rest);
+            n = awaits_body(c) ? (size_t)take_body(c, rest) : 0;
             body = body || n;
             break;
         default: /* nobody listens any more */

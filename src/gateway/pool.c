@@ -11,6 +11,18 @@ enum {
     RESERVE = 4 * 1024 * 1024 /* are kept up to so many bytes of each pool */
 };
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(HAS_ASAN)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#endif
+
 static const uint32_t class_size[HF_BUFFER_CLASSES] = {1024, 4096, 16384, 73728, HF_BUFFER_MOST};
 
 void hf_pool_init(struct hf_pool *p, size_t size, uint32_t most)
@@ -62,6 +74,8 @@ void *hf_pool_get(struct hf_pool *p)
         return grow(p);
     p->free = *(void **)piece;
     p->n_free -= p->size >= LARGE;
+    if (p->hidden)
+        ASAN_UNPOISON_MEMORY_REGION(piece, p->size);
     return piece;
 }
 
@@ -75,13 +89,17 @@ void hf_pool_put(struct hf_pool *p, void *piece)
     *(void **)piece = p->free;
     p->free = piece;
     p->n_free += p->size >= LARGE;
+    if (p->hidden)
+        ASAN_POISON_MEMORY_REGION((void **)piece + 1, p->size - sizeof(void *));
 }
 
 void hf_buffers_init(struct hf_buffers *b)
 {
     b->used = b->most = 0;
-    for (int i = 0; i < HF_BUFFER_CLASSES; i++)
+    for (int i = 0; i < HF_BUFFER_CLASSES; i++) {
         hf_pool_init(&b->class[i], class_size[i], 0);
+        b->class[i].hidden = true;
+    }
 }
 
 static int class_for(uint32_t n)

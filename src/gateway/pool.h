@@ -14,6 +14,7 @@ struct hf_pool {
     void *free;
     uint32_t in_use, most; /* pieces; most 0: no limit */
     uint32_t n_free;       /* of large ones */
+    bool hidden;           /* AddressSanitizer sees every use of a free piece */
 };
 
 void hf_pool_init(struct hf_pool *p, size_t size, uint32_t most);
@@ -69,7 +70,7 @@ void hf_buffer_drop(struct hf_buffers *b, struct hf_buffer *buf); /* gives the m
 
 static inline struct hf_str hf_buffer_str(const struct hf_buffer *buf)
 {
-    return (struct hf_str){buf->p + buf->start, buf->end - buf->start};
+    return (struct hf_str){buf->p ? buf->p + buf->start : NULL, buf->end - buf->start};
 }
 static inline uint32_t hf_buffer_used(const struct hf_buffer *buf)
 {

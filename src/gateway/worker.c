@@ -354,11 +354,15 @@ static void *run(void *arg)
     pthread_barrier_wait(&w->gateway->gate);
     pthread_barrier_wait(&w->gateway->gate);
     top_of_turn(w);
-    while (!may_leave(w)) {
-        hf_loop_turn(w->loop, hf_tasks_wait(&w->tasks) ? hf_seconds(0) : hf_seconds(1));
-        top_of_turn(w);
-    }
+    while (!may_leave(w))
+        hf_worker_turn(w, hf_seconds(1));
     return NULL;
+}
+
+void hf_worker_turn(struct hf_worker *w, struct hf_duration max_wait)
+{
+    hf_loop_turn(w->loop, hf_tasks_wait(&w->tasks) ? hf_seconds(0) : max_wait);
+    top_of_turn(w);
 }
 
 static int watch_all(struct hf_worker *w, struct hf_error *e)
@@ -439,8 +443,7 @@ static void make_pools(struct hf_worker *w)
     w->out.text = (struct hf_h1_out){w->out.space, w->out.space + HF_HEAD_OUT, false};
 }
 
-int hf_worker_start(struct hf_gateway *g, uint32_t index, struct hf_worker **ret,
-                    struct hf_error *e)
+int hf_worker_new(struct hf_gateway *g, uint32_t index, struct hf_worker **ret, struct hf_error *e)
 {
     struct hf_worker *w = hf_alloc(sizeof(*w));
     int rc;
@@ -455,10 +458,22 @@ int hf_worker_start(struct hf_gateway *g, uint32_t index, struct hf_worker **ret
     rc = hf_loop_new(&w->loop, e);
     if (!rc)
         rc = watch_all(w, e);
-    if (!rc && pthread_create(&w->thread, NULL, run, w))
-        rc = hf_error_set(e, HF_EIO, "cannot start a worker's thread");
     if (rc)
         return rc; /* the process ends */
+    *ret = w;
+    return 0;
+}
+
+int hf_worker_start(struct hf_gateway *g, uint32_t index, struct hf_worker **ret,
+                    struct hf_error *e)
+{
+    struct hf_worker *w;
+    int rc = hf_worker_new(g, index, &w, e);
+
+    if (rc)
+        return rc;
+    if (pthread_create(&w->thread, NULL, run, w))
+        return hf_error_set(e, HF_EIO, "cannot start a worker's thread");
     *ret = w;
     return 0;
 }

@@ -137,6 +137,11 @@ struct hf_worker {
 
 HF_MUST_CHECK int hf_worker_start(struct hf_gateway *g, uint32_t index, struct hf_worker **ret,
                                   struct hf_error *e);
+
+/* The two parts of it, for who has no threads: a worker, and one turn of its loop. */
+HF_MUST_CHECK int hf_worker_new(struct hf_gateway *g, uint32_t index, struct hf_worker **ret,
+                                struct hf_error *e);
+void hf_worker_turn(struct hf_worker *w, struct hf_duration max_wait);
 struct hf_worker *hf_worker_join(struct hf_worker *w); /* after it was told to stop */
 
 /* A connection that came by that listener becomes a client's. */

@@ -8,17 +8,6 @@
 
 enum { HYPHENATED_LEAST = 10, LONGEST = 19 }; /* of the names that have a hyphen */
 
-static enum hf_field_id find_known(const char *p, size_t n);
-
-static __attribute__((noinline)) enum hf_field_id find_twin(const char *p, size_t n)
-{
-    char name[LONGEST];
-
-    for (size_t i = 0; i < n; i++)
-        name[i] = p[i] == '_' ? '-' : p[i];
-    return find_known(name, n) == HF_FIELD_OTHER ? HF_FIELD_OTHER : HF_FIELD_TWIN;
-}
-
 static enum hf_field_id find_short(const char *p, size_t n)
 {
     switch (n) {
@@ -62,10 +51,8 @@ static enum hf_field_id find_short(const char *p, size_t n)
     return HF_FIELD_OTHER;
 }
 
-static enum hf_field_id find_known(const char *p, size_t n)
+static enum hf_field_id find_middle(const char *p, size_t n)
 {
-    if (n <= 10)
-        return find_short(p, n);
     switch (n) {
     case 11:
         IS(RETRY_AFTER, "retry-after")
@@ -87,6 +74,13 @@ static enum hf_field_id find_known(const char *p, size_t n)
     case 15:
         IS(X_FORWARDED_FOR, "x-forwarded-for")
         break;
+    }
+    return HF_FIELD_OTHER;
+}
+
+static enum hf_field_id find_long(const char *p, size_t n)
+{
+    switch (n) {
     case 16:
         IS(CONTENT_ENCODING, "content-encoding")
         IS(X_FORWARDED_HOST, "x-forwarded-host")
@@ -107,6 +101,20 @@ static enum hf_field_id find_known(const char *p, size_t n)
         break;
     }
     return HF_FIELD_OTHER;
+}
+
+static enum hf_field_id find_known(const char *p, size_t n)
+{
+    return n <= 10 ? find_short(p, n) : n <= 15 ? find_middle(p, n) : find_long(p, n);
+}
+
+static __attribute__((noinline)) enum hf_field_id find_twin(const char *p, size_t n)
+{
+    char name[LONGEST];
+
+    for (size_t i = 0; i < n; i++)
+        name[i] = p[i] == '_' ? '-' : p[i];
+    return find_known(name, n) == HF_FIELD_OTHER ? HF_FIELD_OTHER : HF_FIELD_TWIN;
 }
 
 enum hf_field_id hf_field_find(struct hf_str name)
