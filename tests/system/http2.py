@@ -119,6 +119,7 @@ class Http2:
         self.acked = False
         self.goaways = []
         self.pongs = []
+        self.used = {}  # stream -> bytes sent; 0: the connection's
         self.updates = {}  # stream -> bytes that the other side has granted
         self.frames = []  # all that came
         if greet:
@@ -152,6 +153,8 @@ class Http2:
         return stream
 
     def data(self, stream, data=b"", end=False):
+        for key in (0, stream):
+            self.used[key] = self.used.get(key, 0) + len(data)
         return self.send(frame(DATA, END_STREAM if end else 0, stream, data))
 
     def request(self, method="GET", path="/", headers=(), body=None, **more):
@@ -173,15 +176,12 @@ class Http2:
             part = body[sent:sent + most]
             sent += len(part)
             self.data(stream, part, end and sent == len(body))
-            self.used = getattr(self, "used", {})
-            for key in (0, stream):
-                self.used[key] = self.used.get(key, 0) + len(part)
             if not body:
                 break
         return sent
 
     def room(self, stream):
-        used = getattr(self, "used", {})
+        used = self.used
         first = self.peer.get(INITIAL_WINDOW_SIZE, 65535)
         return min(first + self.updates.get(stream, 0) - used.get(stream, 0),
                    65535 + self.updates.get(0, 0) - used.get(0, 0))

@@ -1,12 +1,15 @@
 """HTTP/2 to clients, over cleartext with prior knowledge: requests, flow control, ends of all kinds."""
+import base64
+import hashlib
 import json
 import subprocess
 import threading
 
 import pytest
 
-from http2 import (CANCEL, DATA, INTERNAL_ERROR, NO_ERROR, PREFACE, Http2, frame, settings, window_update)
-from processes import wait_until
+from http2 import (CANCEL, DATA, ENABLE_CONNECT_PROTOCOL, INTERNAL_ERROR, NO_ERROR, PREFACE, Http2, Response, frame,
+                   rst, settings, window_update)
+from processes import memory_kb, wait_until
 
 
 def echo(connection):
@@ -14,6 +17,10 @@ def echo(connection):
     while True:
         request = connection.request()
         connection.answer(request.body, headers=[("x-method", request.method), ("x-target", request.target)])
+
+
+def accept_for(key):
+    return base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
 
 
 @pytest.fixture
@@ -274,3 +281,214 @@ def test_data_frames_come_in_bounds(make, gateway, h2):
     response = client.get()
     assert response.body == body
     assert all(f.kind != DATA or len(f.payload) <= 16384 for f in client.frames)
+
+
+def test_leaving_says_so_and_finishes(make, gateway, h2):
+    """GOAWAY twice: first without a limit, so that what is on its way is still taken; then with the last stream."""
+    go = threading.Event()
+
+    def script(connection):
+        while True:
+            if connection.request().target == "/slow":
+                go.wait(30)
+            connection.answer()
+
+    backend = make.backend(script)
+    holdfast = gateway(backend)
+    client, idle = h2(holdfast, polite=False), h2(holdfast)
+    idle.synced()
+    slow = client.request(path="/slow")
+    wait_until(lambda: "/slow" in backend.targets(), 20, "the request")
+    ender = threading.Thread(target=holdfast.stop)
+    ender.start()
+    client.until(lambda: client.goaways)
+    assert client.goaways[0].code == NO_ERROR and client.goaways[0].last_stream == (1 << 31) - 1
+    late = client.request(path="/late")  # sent before the client could know
+    assert client.response(late).status == 200
+    mark = [f for f in client.frames if f.kind == 6 and not f.flags][0]
+    client.send(frame(6, 1, 0, mark.payload))
+    client.until(lambda: len(client.goaways) == 2)
+    assert client.goaways[1].code == NO_ERROR and client.goaways[1].last_stream == late
+    client.begin(path="/too-late")
+    go.set()
+    assert client.response(slow).body == b"hello"
+    assert client.goaway() == NO_ERROR and idle.goaway() == NO_ERROR
+    assert "/too-late" not in backend.targets()
+    ender.join(30)
+
+
+def test_a_client_that_goes_ends_its_calls(make, gateway, h2):
+    gone = threading.Semaphore(0)
+
+    def script(connection):
+        connection.request()
+        connection.reader.rest()
+        gone.release()
+
+    backend = make.backend(script)
+    client = h2(gateway(backend))
+    for _ in range(20):
+        client.request()
+    wait_until(lambda: len(backend.whole) == 20, 20, "the requests")
+    client.drop()
+    for _ in range(20):
+        assert gone.acquire(timeout=20), "a call went on"
+
+
+def test_a_half_closed_client_gets_its_answers(make, gateway, h2):
+    """What it has asked for is answered; half a request is not waited for."""
+    go = threading.Event()
+
+    def script(connection):
+        connection.request()
+        go.wait(20)
+        connection.answer()
+
+    backend = make.backend(script)
+    client = h2(gateway(backend), polite=False)
+    client.until(lambda: client.acked)
+    whole, half = client.request(), client.begin("POST", end=False)
+    wait_until(lambda: backend.whole, 20, "the request")
+    client.sock.shutdown(1)
+    assert client.response(half).reset == CANCEL
+    go.set()
+    assert client.response(whole).body == b"hello"
+    client.goaway()
+
+
+def test_resets_in_every_state(make, gateway, h2):
+    """Before, within and behind the head, the body and the answer; the connection goes on each time."""
+    def script(connection):
+        while True:
+            request = connection.head()
+            if request.target == "/hang":
+                connection.reader.rest()
+            if request.target == "/part":
+                connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart")
+                connection.reader.rest()
+            if request.get("transfer-encoding"):
+                connection.reader.until(b"0\r\n\r\n")
+            connection.answer(b"x" * 100000)
+
+    backend = make.backend(script)
+    client = h2(gateway(backend))
+    for _ in range(5):
+        stream = client.begin("POST", end=False)  # at once
+        client.send(rst(stream))
+        stream = client.begin("POST", "/hang", end=False)  # within the body
+        client.data(stream, b"x" * 1000)
+        client.send(rst(stream))
+        stream = client.request(path="/hang")  # without an answer
+        client.send(rst(stream))
+        stream = client.request(path="/part")  # within the answer
+        client.until(lambda: client.streams[stream].body == b"part")
+        client.send(rst(stream))
+        stream = client.request()  # perhaps behind it
+        client.send(rst(stream))
+        stream = client.request()
+        assert len(client.response(stream).body) == 100000
+        client.send(rst(stream))  # surely behind it
+        client.synced()
+    assert not client.goaways
+
+
+def test_a_websocket_over_http2(make, gateway, h2):
+    """RFC 8441: extended CONNECT; bytes both ways, and both ends."""
+    def script(connection):
+        request = connection.head()
+        assert request.method == "GET" and request.get("upgrade") == "websocket"
+        assert request.get("sec-websocket-version") == "13"
+        connection.send("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+                        f"sec-websocket-accept: {accept_for(request.get('sec-websocket-key'))}\r\n\r\nwelcome")
+        while True:
+            data = connection.sock.recv(65536)
+            if not data:
+                break
+            connection.send(data.upper())
+        connection.send(b"bye")
+
+    client = h2(gateway(make.backend(script)))
+    client.synced()
+    assert client.peer[ENABLE_CONNECT_PROTOCOL] == 1
+    stream = client.next_stream
+    client.next_stream += 2
+    client.streams[stream] = Response()
+    client.send(frame(1, 4, stream, client.block((":method", "CONNECT"), (":protocol", "websocket"),
+                                                 (":scheme", "http"), (":path", "/chat"), (":authority", "test"),
+                                                 ("sec-websocket-version", "13"))))
+    response = client.streams[stream]
+    client.data(stream, b"early ")  # before the answer
+    client.until(lambda: response.headers)
+    assert response.status == 200 and response.get("sec-websocket-accept") is None
+    client.data(stream, b"hello")
+    client.until(lambda: len(response.body) == 18)
+    assert response.body == b"welcomeEARLY HELLO"
+    big = b"x" * 300000
+    client.upload(stream, big, end=False)
+    client.until(lambda: len(response.body) == 18 + len(big))
+    client.data(stream, b"", end=True)
+    assert client.response(stream).body.endswith(b"Xbye") and response.ended
+    client.synced()
+    assert not client.goaways
+
+
+def test_a_protocol_that_is_not_offered(make, gateway, h2):
+    client = h2(gateway(make.backend(), upgrade="off"))
+    stream = client.next_stream
+    client.next_stream += 2
+    client.streams[stream] = Response()
+    client.send(frame(1, 4, stream, client.block((":method", "CONNECT"), (":protocol", "websocket"),
+                                                 (":scheme", "http"), (":path", "/"), (":authority", "test"))))
+    assert client.response(stream).status == 501
+    assert client.get().status == 200
+
+
+@pytest.mark.memory
+def test_200_mb_both_ways_and_memory_flat(make, gateway, h2):
+    size = 200_000_000
+    piece = b"b" * 1_000_000
+
+    def script(connection):
+        while True:
+            request = connection.head()
+            total = 0
+            while request.get("transfer-encoding"):
+                length = int(connection.reader.until(b"\r\n"), 16)
+                total += len(connection.reader.exactly(length + 2)) - 2
+                if not length:
+                    break
+            if request.method == "POST":
+                connection.answer(str(total).encode())
+                continue
+            connection.send(f"HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n")
+            for _ in range(size // len(piece)):
+                connection.send(piece)
+
+    holdfast = gateway(make.backend(script))
+    client = h2(holdfast, window=(1 << 31) - 1 - 65535, initial_window_size=(1 << 31) - 1)
+    pid, got = holdfast.pid("gateway"), 0
+    client.synced()
+    before = memory_kb(pid)
+    stream = client.begin()
+    response = client.streams[stream]
+    while not response.ended:
+        client.one()
+        got += len(response.body)
+        response.body = b""
+        response.chunks.clear()
+        client.frames.clear()
+    assert got == size
+    stream = client.begin("POST", end=False)
+    for _ in range(size // len(piece)):
+        client.upload(stream, piece, end=False)
+    client.data(stream, b"", end=True)
+    assert client.response(stream).body == str(size).encode()
+    assert memory_kb(pid) - before < 4096
+
+
+@pytest.mark.load
+def test_h2load_has_no_failure(make, gateway):
+    holdfast = gateway(make.backend(), make.backend())
+    done = subprocess.run(["h2load", "-n", "3000", "-c", "10", "-m", "30", f"http://127.0.0.1:{holdfast.port}/"],
+                          capture_output=True, text=True, timeout=100, check=True)
+    assert "3000 succeeded, 0 failed, 0 errored" in done.stdout, done.stdout

@@ -308,3 +308,20 @@ def closed(client):
         return False
     except OSError:
         return True
+
+
+def test_idle_connections_give_way(make):
+    """Those that come when there is no room find it where nobody asks for anything."""
+    backend = make.backend()
+    config = proxy(backend)
+    config["gateway"] = {"workers": 1, "limits": {"connections": 16}}
+    holdfast = make.holdfast(config)
+    clients = [Http2(holdfast.port) for _ in range(16)]
+    for client in clients:
+        assert client.get().status == 200
+    with Http2(holdfast.port) as late:
+        assert late.get().status == 200
+    assert clients[0].goaway() == NO_ERROR
+    assert all(client.get().status == 200 for client in clients[5:])
+    for client in clients:
+        client.close()
