@@ -15,7 +15,7 @@ struct hf_tls {
     size_t handshake_n;                     /* bytes that the handshake has taken */
     bool offers_h2, h2, established, ended, failed;
     uint8_t subject_n;
-    char subject[HF_TLS_SUBJECT];
+    char *subject; /* NULL: none, as of most */
 };
 
 struct hf_tls *hf_tls_of(SSL *ssl)
@@ -126,6 +126,7 @@ struct hf_tls *hf_tls_free(struct hf_tls *t)
 {
     if (t) {
         SSL_free(t->ssl);
+        hf_free(t->subject);
         hf_tls_set_unref(t->listener->set);
         hf_free(t);
     }
@@ -162,13 +163,16 @@ static void note_outcome(struct hf_tls *t)
 {
     const unsigned char *protocol;
     const X509 *certificate = SSL_get0_peer_certificate(t->ssl);
+    char subject[HF_TLS_SUBJECT];
     unsigned n;
 
     t->established = true;
     SSL_get0_alpn_selected(t->ssl, &protocol, &n);
     t->h2 = n == 2 && memcmp(protocol, "h2", 2) == 0;
-    if (certificate)
-        t->subject_n = (uint8_t)hf_tls_name_of(certificate, t->subject);
+    if (certificate) {
+        t->subject_n = (uint8_t)hf_tls_name_of(certificate, subject);
+        t->subject = hf_strndup(subject, t->subject_n);
+    }
 }
 
 static int handshake(struct hf_tls *t)

@@ -367,6 +367,31 @@ def test_a_listener_becomes_one_with_tls(make, https, connect, authority):
     assert connect(holdfast).request().response().status == 200
 
 
+def test_without_certificates_nobody_is_accepted(make, https, connect):
+    """The gateway serves by the last plan, no controller can start: it has no certificates, and does not pretend."""
+    holdfast = https(make.backend())
+    assert connect(holdfast).request().response().status == 200
+    holdfast.stop()
+    for file in holdfast.state.glob("holdfast.db*"):
+        file.unlink()
+    (holdfast.state / "holdfast.db").mkdir()
+    holdfast.start(ready=False)
+
+    def answers_plainly():
+        try:
+            with Client(holdfast.port) as one:
+                return one.request().response().status == 200
+        except (Gone, OSError):
+            return False
+
+    wait_until(answers_plainly, 30, lambda: f"an answer\n{holdfast.text()}")
+    with socket.create_connection(("127.0.0.1", holdfast.tls_port), 10) as waiting:
+        waiting.settimeout(0.5)
+        waiting.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        with pytest.raises(socket.timeout):
+            waiting.recv(1)
+
+
 # ---- clients' certificates ----
 
 def test_clients_show_certificates(make, https, connect, authority, tmp_path):
