@@ -12,9 +12,11 @@
 #include "base/mem.h"
 
 enum {
-    RING = 1024 * 1024, /* bytes a worker; a line is contiguous, so the end may stay unused */
-    WAKE_AT = RING / 4, /* unwritten bytes at which the worker wakes the thread */
-    PERIOD_MS = 200,    /* otherwise it looks by itself */
+    RING = 1024 * 1024,  /* bytes a worker; a line is contiguous, so the end may stay unused */
+    WAKE_AT = 64 * 1024, /* unwritten bytes at which the worker wakes the thread */
+    WARM =
+        2 * WAKE_AT, /* a thread that keeps up has the worker use no more: it stays in the cache */
+    PERIOD_MS = 200, /* otherwise it looks by itself */
 };
 
 /* Positions only rise; position % RING is the offset. A line that would cross the end of the ring
@@ -147,6 +149,8 @@ char *hf_access_log_begin(struct hf_access_log_ring *r, size_t n)
     uint64_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
     uint64_t flushed = atomic_load_explicit(&r->flushed, memory_order_acquire);
 
+    if (flushed == at && at % RING >= WARM && n <= WARM)
+        at = (at / RING + 1) * RING;
     if (at % RING + n > RING) {
         uint64_t next_lap = (at / RING + 1) * RING;
         /* One lap's end at a time: the thread must be past the previous one. */
@@ -160,6 +164,16 @@ char *hf_access_log_begin(struct hf_access_log_ring *r, size_t n)
     return r->data + at % RING;
 }
 
+/* Bytes of lines from `flushed` to `to`; what a lap left unused is none. */
+static uint64_t unwritten(const struct hf_access_log_ring *r, uint64_t flushed, uint64_t to)
+{
+    uint64_t lap = (to - 1) / RING * RING;
+
+    if (flushed >= lap)
+        return to - flushed;
+    return atomic_load_explicit(&r->skip, memory_order_relaxed) - flushed + to - lap;
+}
+
 void hf_access_log_commit(struct hf_access_log_ring *r, size_t n)
 {
     uint64_t flushed = atomic_load_explicit(&r->flushed, memory_order_relaxed), one = 1;
@@ -168,7 +182,7 @@ void hf_access_log_commit(struct hf_access_log_ring *r, size_t n)
     if (before % RING == 0 || before / RING != r->begun / RING)
         atomic_store_explicit(&r->skip, before, memory_order_relaxed);
     atomic_store_explicit(&r->written, r->begun + n, memory_order_release);
-    if (r->begun + n - flushed < WAKE_AT) {
+    if (unwritten(r, flushed, r->begun + n) < WAKE_AT) {
         r->woken = false;
     } else if (!r->woken) {
         r->woken = true;

@@ -95,26 +95,6 @@ static void meter(struct hf_exchange *x, enum hf_ending ending, enum hf_outcome 
 
 /* ---- the access log ---- */
 
-static void put_escaped(struct hf_h1_out *o, struct hf_str s)
-{
-    for (size_t i = 0; i < s.n && !o->full; i++) {
-        unsigned char ch = (unsigned char)s.p[i];
-        if (o->end - o->p < 6) {
-            o->full = true;
-        } else if (ch == '"' || ch == '\\') {
-            *o->p++ = '\\';
-            *o->p++ = (char)ch;
-        } else if (ch < 0x20 || ch >= 0x7f) {
-            memcpy(o->p, "\\u00", 4);
-            o->p[4] = "0123456789abcdef"[ch >> 4];
-            o->p[5] = "0123456789abcdef"[ch & 15];
-            o->p += 6;
-        } else {
-            *o->p++ = (char)ch;
-        }
-    }
-}
-
 static void put_two(char *p, int v)
 {
     p[0] = (char)('0' + v / 10);
@@ -163,12 +143,13 @@ static void put_line(struct hf_h1_out *o, const struct hf_exchange *x, const cha
     HF_H1_PUT(o, "\",\"protocol\":\"");
     hf_h1_put(o, hf_str(x->client->ops->protocol));
     HF_H1_PUT(o, "\",\"method\":\"");
-    put_escaped(o, (struct hf_str){request, x->method_n});
+    hf_h1_put_escaped(o, (struct hf_str){request, x->method_n});
     HF_H1_PUT(o, "\",\"host\":\"");
-    put_escaped(o, (struct hf_str){request + x->host_at, x->host_n});
+    hf_h1_put_escaped(o, (struct hf_str){request + x->host_at, x->host_n});
     HF_H1_PUT(o, "\",\"url\":\"");
-    put_escaped(o, (struct hf_str){request + x->prefix_at, x->prefix_n});
-    put_escaped(o, (struct hf_str){request + x->url_at + x->replaced_n, x->url_n - x->replaced_n});
+    hf_h1_put_escaped(o, (struct hf_str){request + x->prefix_at, x->prefix_n});
+    hf_h1_put_escaped(
+        o, (struct hf_str){request + x->url_at + x->replaced_n, x->url_n - x->replaced_n});
     HF_H1_PUT(o, "\",\"status\":");
     hf_h1_put_decimal(o, x->status);
     if (x->grpc && x->grpc_status != HF_GRPC_MISSING) {

@@ -126,6 +126,26 @@ static inline const char *hf_scan_target(const char *p, const char *end)
     return hf_scan_class(p, end, HF_CHAR_TARGET);
 }
 
+/* What stands for itself inside of a JSON string: printable ASCII but " and \. */
+static inline const char *hf_scan_plain(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    while (end - p >= 16) {
+        __m128i x = hf_scan_load(p);
+        __m128i odd = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')),
+                                   _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
+        __m128i plain = _mm_andnot_si128(odd, hf_scan_range(x, 0x20, 0x7e));
+        unsigned bad = (unsigned)_mm_movemask_epi8(plain) ^ 0xffff;
+        if (bad)
+            return p + __builtin_ctz(bad);
+        p += 16;
+    }
+#endif
+    while (p < end && *p >= 0x20 && *p < 0x7f && *p != '"' && *p != '\\')
+        p++;
+    return p;
+}
+
 static inline uint64_t hf_scan_lower8(const char *p)
 {
     uint64_t w;

@@ -1,5 +1,7 @@
 #include "http/h1_write.h"
 
+#include "http/h1_scan.h"
+
 static const char *const reasons[600] = {
     [100] = "Continue",
     [101] = "Switching Protocols",
@@ -72,22 +74,51 @@ struct hf_str hf_http_reason(unsigned status)
 
 size_t hf_decimal(uint64_t v, char buf[HF_DECIMAL_MOST])
 {
-    char digits[HF_DECIMAL_MOST], *p = digits + sizeof(digits);
-    size_t n;
+    uint64_t limit = 10;
+    size_t n = 1;
 
-    do {
-        *--p = (char)('0' + v % 10);
-        v /= 10;
-    } while (v);
-    n = (size_t)(digits + sizeof(digits) - p);
-    memcpy(buf, p, n);
+    for (; n < HF_DECIMAL_MOST && v >= limit; n++)
+        limit *= 10;
+    for (size_t i = n; i-- > 0; v /= 10)
+        buf[i] = (char)('0' + v % 10);
     return n;
+}
+
+static void put_escape(struct hf_h1_out *o, unsigned char ch)
+{
+    char text[6] = {'\\', (char)ch};
+
+    if (ch == '"' || ch == '\\') {
+        hf_h1_put(o, (struct hf_str){text, 2});
+        return;
+    }
+    memcpy(text + 1, "u00", 3);
+    text[4] = "0123456789abcdef"[ch >> 4];
+    text[5] = "0123456789abcdef"[ch & 15];
+    hf_h1_put(o, (struct hf_str){text, sizeof(text)});
+}
+
+void hf_h1_put_escaped(struct hf_h1_out *o, struct hf_str s)
+{
+    const char *p = s.p, *end = s.p + s.n;
+
+    while (p < end) {
+        const char *odd = hf_scan_plain(p, end);
+        hf_h1_put(o, (struct hf_str){p, (size_t)(odd - p)});
+        p = odd;
+        if (p < end)
+            put_escape(o, (unsigned char)*p++);
+    }
 }
 
 void hf_h1_put_decimal(struct hf_h1_out *o, uint64_t v)
 {
     char buf[HF_DECIMAL_MOST];
 
+    if (!o->full && o->end - o->p >= HF_DECIMAL_MOST) {
+        o->p += hf_decimal(v, o->p);
+        return;
+    }
     hf_h1_put(o, (struct hf_str){buf, hf_decimal(v, buf)});
 }
 

@@ -47,6 +47,9 @@ static inline void hf_h1_put_field(struct hf_h1_out *o, struct hf_str name, stru
     o->p += n;
 }
 
+/* As the inside of a JSON string; each byte that is not ASCII as the character of its number. */
+void hf_h1_put_escaped(struct hf_h1_out *o, struct hf_str s);
+
 void hf_h1_put_decimal(struct hf_h1_out *o, uint64_t v);
 void hf_h1_put_hex(struct hf_h1_out *o, uint64_t v); /* lower case, no leading zeros */
 

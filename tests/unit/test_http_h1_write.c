@@ -54,6 +54,19 @@ static void numbers(void **state)
     assert_out(&o, "0 18446744073709551615 0 1a2b ffffffffffffffff\r\n");
 }
 
+static void text_for_json(void **state)
+{
+    struct hf_h1_out o = out_of(sizeof(buf));
+
+    (void)state;
+    hf_h1_put_escaped(&o, (struct hf_str){0});
+    hf_h1_put_escaped(&o, HF_STR("/a/plain/path/of/more/than/16 bytes~"));
+    assert_out(&o, "/a/plain/path/of/more/than/16 bytes~");
+    o = out_of(sizeof(buf));
+    hf_h1_put_escaped(&o, HF_STR("\"16 bytes and more\\\x1f 16 bytes and more\x7f\xff\n"));
+    assert_out(&o, "\\\"16 bytes and more\\\\\\u001f 16 bytes and more\\u007f\\u00ff\\u000a");
+}
+
 static void what_does_not_fit_is_not_begun(void **state)
 {
     for (size_t size = 0; size < 6; size++) {
@@ -111,6 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_head_is_put_together),
         cmocka_unit_test(numbers),
+        cmocka_unit_test(text_for_json),
         cmocka_unit_test(what_does_not_fit_is_not_begun),
         cmocka_unit_test(dates_are_those_of_the_library),
         cmocka_unit_test(reasons),
