@@ -66,12 +66,30 @@ static int setup_role(int argc, char **argv)
     return status;
 }
 
+static int keeper_role(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    prctl(PR_SET_NAME, "holdfast"); /* as before it became another executable */
+    return hf_keeper_resume();
+}
+
+static int check_role(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    prctl(PR_SET_NAME, "hf-self-check");
+    return hf_keeper_check();
+}
+
 static const struct {
     const char *argv0;
     int (*main)(int argc, char **argv);
 } roles[] = {
     {HF_ROLE_NAME_CONTROLLER, controller_role},
     {HF_ROLE_NAME_SETUP, setup_role},
+    {HF_ROLE_NAME_KEEPER, keeper_role},
+    {HF_ROLE_NAME_CHECK, check_role},
 };
 
 int main(int argc, char **argv)

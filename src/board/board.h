@@ -30,12 +30,18 @@ enum hf_board_role { HF_BOARD_KEEPER, HF_BOARD_CONTROLLER, HF_BOARD_GATEWAY };
 HF_MUST_CHECK int hf_board_create(const struct hf_board_capacity *c, struct hf_board **ret,
                                   struct hf_error *e);
 
-/* Maps inherited files as the role may: the controller writes the plan and reads the rest; a
- * gateway writes live[slot] and reads the plan. Takes the descriptors that it needs. */
+/* Maps inherited files as the role may: the keeper writes slots and live, the controller writes the
+ * plan and reads the rest; a gateway writes live[slot], which it lays out for c->workers workers,
+ * and reads the plan. Takes the descriptors over, also those that another role needs. */
 HF_MUST_CHECK int hf_board_attach(const struct hf_board_capacity *c, const struct hf_board_fds *fds,
                                   enum hf_board_role role, uint32_t slot, struct hf_board **ret,
                                   struct hf_error *e);
 struct hf_board *hf_board_free(struct hf_board *b);
+
+/* Controller's side: can processes of this version work on this board, which another one may have
+ * made: is there room for a gateway of so many workers, can the plan be read, and the live files of
+ * all gateways? */
+HF_MUST_CHECK int hf_board_check(const struct hf_board *b, uint32_t workers, struct hf_error *e);
 
 const struct hf_board_capacity *hf_board_capacity(const struct hf_board *b);
 
@@ -53,11 +59,12 @@ struct hf_wall hf_board_since(const struct hf_board *b);
 uint64_t hf_board_generation(const struct hf_board *b);
 
 /* Controller: gives the image the next generation, makes it current and rings the bell. A crash at
- * any instruction leaves the old one or the new one current. Returns the generation. */
+ * any instruction leaves the old one or the new one current. Returns the generation; 0: the image
+ * is larger than the board, which another version made, has room for. */
 uint64_t hf_board_publish(struct hf_board *b, struct hf_plan *image);
 
-/* Copies the current image into buf (hf_plan_capacity() bytes) and validates the copy. HF_ENOENT:
- * none was published yet. */
+/* The current image by hf_plan_load() into buf (hf_plan_capacity() bytes). HF_ENOENT: none was
+ * published yet. */
 HF_MUST_CHECK int hf_board_read_plan(const struct hf_board *b, void *buf, struct hf_error *e);
 
 /* The bell's descriptor, for the workers to watch edge-triggered; never read. */
@@ -75,9 +82,9 @@ struct hf_slot {
     _Atomic uint64_t claim; /* rises with every claim of any slot; 0: never claimed */
 };
 
-/* Keeper: claims the slot that was free for longest, zeroes its live file, and lays it out. Before
- * the fork, so that no gateway ever runs that a drain does not wait for. HF_ELIMIT: none is free.
- */
+/* Keeper: claims the slot that was free for longest, and zeroes its live file, which the gateway
+ * lays out. Before the fork, so that no gateway ever runs that a drain does not wait for.
+ * HF_ELIMIT: none is free. */
 HF_MUST_CHECK int hf_board_claim(struct hf_board *b, uint32_t *ret_slot);
 void hf_board_claim_pid(struct hf_board *b, uint32_t slot, int32_t pid);
 
@@ -87,7 +94,8 @@ void hf_board_release(struct hf_board *b, uint32_t slot);
 
 const struct hf_slot *hf_board_slot(const struct hf_board *b, uint32_t slot);
 
-/* The live file of a slot; for the reader it may be all zero, or of a gateway that is gone. */
+/* The live file of a slot, which may be of a gateway that is gone; without workers until the
+ * gateway has laid it out. */
 struct hf_live_view hf_board_live(const struct hf_board *b, uint32_t slot);
 
 /* --- reading across gateways --- */

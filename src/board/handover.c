@@ -3,8 +3,9 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
+
+#include "board/parts.h"
 
 static bool path_valid(const char *path)
 {
@@ -21,6 +22,8 @@ int hf_setup_check(const struct hf_setup *s, struct hf_error *e)
         c->services > HF_BOARD_SERVICES_MAX || c->endpoints < 1 ||
         c->endpoints > HF_BOARD_ENDPOINTS_MAX || c->routes < 1 || c->routes > HF_BOARD_ROUTES_MAX)
         return hf_error_set(e, HF_ECORRUPT, "the setup's capacities are out of bounds");
+    if (s->workers < 1 || s->workers > c->workers)
+        return hf_error_set(e, HF_ECORRUPT, "the setup's number of workers is out of bounds");
     if (s->n_listeners < 1 || s->n_listeners > HF_LISTENERS_MAX || s->stop_ms > HF_STOP_MS_MAX)
         return hf_error_set(e, HF_ECORRUPT, "the setup is out of bounds");
     for (uint32_t i = 0; i < s->n_listeners; i++) {
@@ -68,16 +71,56 @@ static void close_on_exec(int fd)
     fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
+enum { PART_FIELDS = 1, PART_BOARD, PART_SETUP };
+
+static struct hf_handover nothing(void)
+{
+    struct hf_handover h = {.keeper_fd = -1, .tls_fd = -1, .access_log_fd = -1, .last_plan_fd = -1};
+
+    memset(h.listener_fd, -1, sizeof(h.listener_fd));
+    memset(&h.board, -1, sizeof(h.board));
+    return h;
+}
+
+void hf_setup_adopt(struct hf_setup *s)
+{
+    s->layout = HF_BOARD_LAYOUT;
+    s->size = sizeof(*s);
+}
+
+/* The keeper may be of another version. */
+static int take_parts(const struct hf_parts *p, struct hf_handover *ret)
+{
+    struct hf_handover h = nothing();
+
+    if (hf_parts_get(p, PART_FIELDS, &h, offsetof(struct hf_handover, board), 1) != 1 ||
+        hf_parts_get(p, PART_BOARD, &h.board, sizeof(h.board), 1) != 1 ||
+        hf_parts_get(p, PART_SETUP, &h.setup, sizeof(h.setup), 1) != 1)
+        return HF_ECORRUPT;
+    h.magic = HF_BOARD_MAGIC;
+    h.layout = HF_BOARD_LAYOUT;
+    h.size = sizeof(h);
+    hf_setup_adopt(&h.setup);
+    *ret = h;
+    return 0;
+}
+
 int hf_handover_read(const char *build, struct hf_handover *ret, struct hf_error *e)
 {
-    struct hf_handover h;
-    ssize_t n = pread(HF_HANDOVER_FD, &h, sizeof(h), 0);
-    size_t known = offsetof(struct hf_handover, role); /* the same in every build */
+    struct hf_handover h = {0};
+    struct hf_parts parts;
+    uint32_t layout;
+    int rc;
 
-    if (n < (ssize_t)known || h.magic != HF_BOARD_MAGIC)
+    if (hf_parts_open(HF_HANDOVER_FD, HF_BOARD_MAGIC, &parts, NULL))
         return hf_error_set(e, HF_ECORRUPT, "this process was not started by a holdfast keeper");
-    if (n != sizeof(h) || h.layout != HF_BOARD_LAYOUT || h.size != sizeof(h) ||
-        strncmp(h.build, build, sizeof(h.build)) != 0)
+    layout = parts.layout;
+    rc = take_parts(&parts, &h);
+    hf_parts_close(&parts);
+    if (rc || layout > HF_BOARD_LAYOUT)
+        return hf_error_set(e, HF_ECORRUPT, "the keeper's hand-over has layout %u, not %u", layout,
+                            HF_BOARD_LAYOUT);
+    if (strncmp(h.build, build, sizeof(h.build)) != 0)
         return hf_error_set(e, HF_EREFUSED, "the keeper means to start build %.*s, this is %s",
                             HF_BUILD_SIZE - 1, h.build, build);
     if (hf_setup_check(&h.setup, e))
@@ -92,15 +135,11 @@ int hf_handover_read(const char *build, struct hf_handover *ret, struct hf_error
 
 int hf_handover_write(const struct hf_handover *h, struct hf_error *e)
 {
-    int fd = memfd_create("holdfast-handover", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    const struct hf_part parts[] = {
+        {PART_FIELDS, 1, offsetof(struct hf_handover, board), h},
+        {PART_BOARD, 1, sizeof(h->board), &h->board},
+        {PART_SETUP, 1, sizeof(h->setup), &h->setup},
+    };
 
-    if (fd < 0)
-        return hf_error_errno(e, HF_EIO, "cannot make the hand-over file");
-    if (write(fd, h, sizeof(*h)) != sizeof(*h) ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) {
-        hf_error_errno(e, HF_EIO, "cannot write the hand-over file");
-        close(fd);
-        return HF_EIO;
-    }
-    return fd;
+    return hf_parts_write(HF_BOARD_MAGIC, HF_BOARD_LAYOUT, parts, HF_COUNT(parts), e);
 }

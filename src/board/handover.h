@@ -14,8 +14,10 @@
 #define HF_ROLE_NAME_SETUP "holdfast: setup"
 #define HF_ROLE_NAME_CONTROLLER "holdfast: controller"
 #define HF_ROLE_NAME_GATEWAY "holdfast: gateway"
-#define HF_ROLE_NAME_BUILD "holdfast: build"     /* writes its hf_build to HF_HANDOVER_FD */
-#define HF_ROLE_NAME_SANDBOX "holdfast: sandbox" /* tries a struct hf_sandbox_setup from there */
+#define HF_ROLE_NAME_KEEPER "holdfast: keeper"    /* takes over from the keeper that it was */
+#define HF_ROLE_NAME_CHECK "holdfast: self-check" /* finds out if it could */
+#define HF_ROLE_NAME_BUILD "holdfast: build"      /* writes its hf_build to HF_HANDOVER_FD */
+#define HF_ROLE_NAME_SANDBOX "holdfast: sandbox"  /* tries a struct hf_sandbox_setup from there */
 
 enum {
     HF_HANDOVER_FD = 3,
@@ -60,11 +62,16 @@ struct hf_setup {
     char access_log[HF_PATH_SIZE]; /* absolute; "" off */
     uint32_t stop_ms;              /* how long a stop may take before the keeper insists */
     uint32_t keep_instances;       /* 1: a stop leaves the instances running */
-    struct hf_sandbox_setup sandbox;
+    uint32_t workers;              /* of a gateway; at most capacity.workers */
+    uint32_t drain_ms; /* a gateway that was replaced ends at the latest then; 0: with its last
+                          connection */
+    struct hf_sandbox_setup sandbox; /* never grows */
 };
 
 enum hf_role { HF_ROLE_CONTROLLER, HF_ROLE_GATEWAY };
 
+/* The keeper may be of another version than what it starts: fields are only ever added, here before
+ * `board`, in hf_setup at its end; see board/parts.h. */
 struct hf_handover {
     uint64_t magic; /* HF_BOARD_MAGIC */
     uint32_t layout, size;
@@ -88,6 +95,9 @@ HF_MUST_CHECK int hf_handover_read(const char *build, struct hf_handover *ret, s
 /* Keeper: a sealed memory file that holds h. Returns the descriptor, close-on-exec. */
 HF_MUST_CHECK int hf_handover_write(const struct hf_handover *h, struct hf_error *e);
 
+/* What another version wrote was taken into s: s is of this program's layout from then on. */
+void hf_setup_adopt(struct hf_setup *s);
+
 HF_MUST_CHECK int hf_setup_check(const struct hf_setup *s, struct hf_error *e);
 
 /* Calls back with each descriptor that h names, HF_HANDOVER_FD not included. */
@@ -102,11 +112,61 @@ enum hf_keeper_message_type {
     HF_KEEPER_STOP_LIMIT,     /* controller -> keeper: status: setup.stop_ms by the present file */
     HF_KEEPER_TLS, /* controller -> keeper -> gateways: the descriptor of a new bundle comes with it
                     */
+    HF_KEEPER_CONTROLLER_STARTED, /* controller -> keeper: pid: it serves its API */
+    HF_KEEPER_SWITCH,             /* controller -> keeper: a request, for another gateway */
+    HF_KEEPER_UPGRADE,            /* controller -> keeper: a request, for other executables */
+    HF_KEEPER_REPORT,          /* keeper -> controller: a report: how far the latest request is */
+    HF_KEEPER_GATEWAY_RETIRED, /* keeper -> controller: slot, pid: another one serves */
+    HF_KEEPER_RETIRED_ENDED,   /* keeper -> controller: slot, pid, status */
 };
 
-/* Unused fields are 0. A message of another size or of an unknown type is ignored, and logged. */
+/* Unused fields are 0. What is no message or of an unknown type is ignored, and logged. Requests
+ * and reports begin with one, and grow at their ends: who gets a shorter one reads 0 for the rest.
+ */
 struct hf_keeper_message {
     uint32_t type;
     uint32_t slot;
     int32_t pid, status;
+};
+
+/* A change that takes another gateway. It is made whole or not at all, one at a time; reports say
+ * how it goes. */
+struct hf_keeper_request {
+    struct hf_keeper_message head;
+    uint64_t id;       /* stands in the reports */
+    uint32_t drain_ms; /* as in hf_setup, for the gateway that is replaced */
+    /* HF_KEEPER_SWITCH: */
+    uint32_t workers, n_listeners;
+    struct hf_addr listeners[HF_LISTENERS_MAX];
+    char path[HF_PATH_SIZE]; /* of the access log; HF_KEEPER_UPGRADE: of the executable; "" the path
+                                from which the present one was started */
+};
+
+/* In this order; each is begun when the one before has succeeded. */
+enum hf_keeper_step {
+    HF_KEEPER_STEP_NONE,
+    HF_KEEPER_STEP_CHECK,      /* the new executable reads the state that it would take over */
+    HF_KEEPER_STEP_GATEWAY,    /* the new gateway starts; when it serves, the old one is retired */
+    HF_KEEPER_STEP_CONTROLLER, /* the controller is replaced */
+    HF_KEEPER_STEP_KEEPER,     /* the keeper becomes the new executable */
+    /* or, where a later step has failed: */
+    HF_KEEPER_STEP_BACK_CONTROLLER,
+    HF_KEEPER_STEP_BACK_GATEWAY,
+    HF_KEEPER_STEPS,
+};
+enum hf_keeper_outcome { HF_REPORT_UNDER_WAY, HF_REPORT_DONE, HF_REPORT_FAILED };
+
+struct hf_keeper_report {
+    struct hf_keeper_message head;
+    uint64_t id;
+    uint32_t kind;    /* HF_KEEPER_SWITCH or _UPGRADE; 0: there was no request yet */
+    uint32_t step;    /* enum hf_keeper_step: under way, or the last one */
+    uint32_t outcome; /* enum hf_keeper_outcome */
+    int32_t gateway, old_gateway, controller; /* pids, once they are known */
+    uint32_t workers, n_listeners;
+    struct hf_addr listeners[HF_LISTENERS_MAX], bound[HF_LISTENERS_MAX]; /* in force */
+    char access_log[HF_PATH_SIZE];
+    char program[HF_PATH_SIZE];
+    char build[HF_BUILD_SIZE];
+    char text[384]; /* why it was not done */
 };

@@ -6,6 +6,9 @@
 #include <stdint.h>
 
 #define HF_BOARD_MAGIC UINT64_C(0x31647261426648) /* "HfBoard1" less its last digit */
+/* Rises when an older reader would misunderstand what a newer writer writes; a reader refuses what
+ * has a higher one than its own. It does not rise when an entry or a header grows at its end: those
+ * say their sizes, readers take what they know, and what a smaller one lacks reads as 0. */
 #define HF_BOARD_LAYOUT 2u
 
 enum {
@@ -17,7 +20,8 @@ enum {
     HF_LISTENERS_MAX = 16,
 };
 
-/* Fixed when the keeper makes the board; a configuration that exceeds one is refused. */
+/* Fixed when the keeper makes the board; a configuration that exceeds one is refused. workers: of
+ * one gateway; of a board, the most that one may have. */
 struct hf_board_capacity {
     uint32_t workers, services, endpoints, routes;
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define ALIGN 64
+#define TAIL (64 * 1024) /* behind the last entry */
 
 static size_t aligned(size_t n)
 {
@@ -21,41 +22,95 @@ static size_t floors_at(const struct hf_board_capacity *c)
     return healths_at() + c->endpoints * sizeof(struct hf_live_health);
 }
 
-static size_t workers_at(const struct hf_board_capacity *c)
+static struct hf_live_shape shape_for(const struct hf_board_capacity *c)
 {
-    return floors_at(c) + c->services * sizeof(struct hf_live_floor);
+    struct hf_live_shape s = {
+        .workers_at = floors_at(c) + c->services * sizeof(struct hf_live_floor),
+        .endpoints_in = (uint32_t)aligned(sizeof(struct hf_live_worker)),
+        .endpoint_size = sizeof(struct hf_live_endpoint),
+        .service_size = (uint32_t)aligned(sizeof(struct hf_live_service)),
+    };
+
+    s.services_in = s.endpoints_in + c->endpoints * s.endpoint_size;
+    s.worker_size = s.services_in + (uint64_t)c->services * s.service_size;
+    return s;
 }
 
-static size_t services_in_worker(const struct hf_board_capacity *c)
+/* Layout 1 said nothing of its sizes, which were these. */
+static struct hf_live_shape shape_1(const struct hf_board_capacity *c)
 {
-    return aligned(sizeof(struct hf_live_worker)) + c->endpoints * sizeof(struct hf_live_endpoint);
-}
+    struct hf_live_shape s = {
+        .workers_at = 64 + (uint64_t)c->endpoints * 64 + (uint64_t)c->services * 64,
+        .endpoints_in = 128,
+        .endpoint_size = 64,
+        .service_size = 14976,
+    };
 
-static size_t worker_size(const struct hf_board_capacity *c)
-{
-    return services_in_worker(c) + c->services * aligned(sizeof(struct hf_live_service));
+    s.services_in = s.endpoints_in + c->endpoints * s.endpoint_size;
+    s.worker_size = s.services_in + (uint64_t)c->services * s.service_size;
+    return s;
 }
 
 _Static_assert(sizeof(struct hf_live_endpoint) == ALIGN, "one cache line each");
 _Static_assert(sizeof(struct hf_live_health) == ALIGN, "one cache line each");
 _Static_assert(sizeof(struct hf_live_floor) == ALIGN, "one cache line each");
+_Static_assert(sizeof(struct hf_live_worker) <= TAIL && sizeof(struct hf_live_service) <= TAIL,
+               "whatever entry begins within a file's layout ends within the file");
 
 size_t hf_live_size(const struct hf_board_capacity *c)
 {
-    return workers_at(c) + c->workers * worker_size(c);
+    const struct hf_live_shape s = shape_for(c);
+
+    return aligned((s.workers_at + c->workers * s.worker_size) / 4 * 5) + TAIL;
+}
+
+bool hf_live_fits(const struct hf_board_capacity *c, size_t size)
+{
+    const struct hf_live_shape s = shape_for(c);
+
+    return s.workers_at + c->workers * s.worker_size + TAIL <= size;
 }
 
 void hf_live_init(struct hf_live *l, const struct hf_board_capacity *c)
 {
-    l->magic = HF_BOARD_MAGIC;
     l->layout = HF_BOARD_LAYOUT;
     l->capacity = *c;
+    l->shape = shape_for(c);
+    atomic_store_explicit(&l->magic, HF_BOARD_MAGIC, memory_order_release);
 }
 
-bool hf_live_check(const struct hf_live *l, const struct hf_board_capacity *c)
+/* Does all that the shape says lie within size bytes, and on the boundaries of its fields? */
+static bool shape_fits(const struct hf_live_shape *s, const struct hf_board_capacity *c,
+                       size_t size)
 {
-    return l->magic == HF_BOARD_MAGIC && l->layout == HF_BOARD_LAYOUT &&
-           memcmp(&l->capacity, c, sizeof(*c)) == 0;
+    const uint64_t all = s->workers_at | s->worker_size | s->endpoints_in | s->services_in |
+                         s->endpoint_size | s->service_size;
+
+    return all % ALIGN == 0 && s->workers_at <= size && s->worker_size <= size &&
+           s->services_in + (uint64_t)c->services * s->service_size <= s->worker_size &&
+           s->endpoints_in + (uint64_t)c->endpoints * s->endpoint_size <= s->worker_size &&
+           s->workers_at + c->workers * s->worker_size + TAIL <= size;
+}
+
+struct hf_live_view hf_live_view(struct hf_live *l, size_t size,
+                                 const struct hf_board_capacity *board)
+{
+    struct hf_live_view v = {.live = l, .capacity = *board};
+    uint32_t layout, workers;
+
+    v.capacity.workers = 0;
+    if (atomic_load_explicit(&l->magic, memory_order_acquire) != HF_BOARD_MAGIC)
+        return v;
+    layout = l->layout;
+    workers = l->capacity.workers;
+    if (layout < 1 || layout > HF_BOARD_LAYOUT || l->capacity.services != board->services ||
+        l->capacity.endpoints != board->endpoints || workers < 1 || workers > HF_BOARD_WORKERS_MAX)
+        return v;
+    v.capacity.workers = workers;
+    v.shape = layout == 1 ? shape_1(board) : l->shape;
+    if (!shape_fits(&v.shape, &v.capacity, size))
+        v.capacity.workers = 0;
+    return v;
 }
 
 static char *at(const struct hf_live_view *v, size_t offset)
@@ -65,19 +120,25 @@ static char *at(const struct hf_live_view *v, size_t offset)
 
 struct hf_live_worker *hf_live_worker(const struct hf_live_view *v, uint32_t worker)
 {
-    return (void *)at(v, workers_at(&v->capacity) + worker * worker_size(&v->capacity));
+    return (void *)at(v, v->shape.workers_at + worker * v->shape.worker_size);
 }
 
 struct hf_live_endpoint *hf_live_endpoints(const struct hf_live_view *v, uint32_t worker)
 {
-    return (void *)((char *)hf_live_worker(v, worker) + aligned(sizeof(struct hf_live_worker)));
+    return (void *)((char *)hf_live_worker(v, worker) + v->shape.endpoints_in);
+}
+
+struct hf_live_endpoint *hf_live_endpoint(const struct hf_live_view *v, uint32_t worker,
+                                          uint32_t slot)
+{
+    return (void *)((char *)hf_live_endpoints(v, worker) + slot * v->shape.endpoint_size);
 }
 
 struct hf_live_service *hf_live_service(const struct hf_live_view *v, uint32_t worker,
                                         uint32_t slot)
 {
-    return (void *)((char *)hf_live_worker(v, worker) + services_in_worker(&v->capacity) +
-                    slot * aligned(sizeof(struct hf_live_service)));
+    return (void *)((char *)hf_live_worker(v, worker) + v->shape.services_in +
+                    (size_t)slot * v->shape.service_size);
 }
 
 struct hf_live_health *hf_live_healths(const struct hf_live_view *v)

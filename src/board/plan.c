@@ -23,6 +23,23 @@ size_t hf_plan_capacity(const struct hf_board_capacity *c)
            c->endpoints * sizeof(struct hf_plan_endpoint) + text_capacity(c) + 64;
 }
 
+/* How large the structs of an image are, and where its gateway part is. */
+struct sizes {
+    uint32_t gateway_at, gateway, service, route, endpoint;
+};
+static const struct sizes own_sizes = {
+    offsetof(struct hf_plan, gateway), sizeof(struct hf_plan_gateway),
+    sizeof(struct hf_plan_service), sizeof(struct hf_plan_route), sizeof(struct hf_plan_endpoint)};
+/* Layout 1 did not say; these were its. */
+static const struct sizes sizes_1 = {112, 752, 72, 20, 60};
+
+static bool sizes_eq(const struct hf_plan *p, const struct sizes *s)
+{
+    return p->gateway_at == s->gateway_at && p->gateway_size == s->gateway &&
+           p->service_size == s->service && p->route_size == s->route &&
+           p->endpoint_size == s->endpoint;
+}
+
 static uint64_t checksum(const struct hf_plan *p)
 {
     size_t from = offsetof(struct hf_plan, layout);
@@ -38,6 +55,16 @@ void hf_plan_seal(struct hf_plan *p, uint64_t generation)
 }
 
 /* ---- validate ---- */
+
+static int validate_frame(const struct hf_plan *p, size_t size, struct hf_error *e)
+{
+    if (p->size > size)
+        return hf_error_set(e, HF_ECORRUPT, "the plan says %llu bytes, there are %zu",
+                            (unsigned long long)p->size, size);
+    if (checksum(p) != p->checksum)
+        return hf_error_set(e, HF_ECORRUPT, "the plan's checksum does not match");
+    return 0;
+}
 
 static bool section_fits(const struct hf_plan *p, uint32_t at, uint32_t n, size_t each)
 {
@@ -72,14 +99,10 @@ static int validate_header(const struct hf_plan *p, size_t size, const struct hf
 {
     if (size < sizeof(*p) || p->magic != HF_PLAN_MAGIC)
         return hf_error_set(e, HF_ECORRUPT, "this is no plan");
-    if (p->layout != HF_BOARD_LAYOUT)
-        return hf_error_set(e, HF_ECORRUPT, "the plan has layout %u, this program reads %u",
-                            p->layout, HF_BOARD_LAYOUT);
-    if (p->size < sizeof(*p) || p->size > size)
-        return hf_error_set(e, HF_ECORRUPT, "the plan says %llu bytes, there are %zu",
-                            (unsigned long long)p->size, size);
-    if (checksum(p) != p->checksum)
-        return hf_error_set(e, HF_ECORRUPT, "the plan's checksum does not match");
+    if (!sizes_eq(p, &own_sizes) || p->layout != HF_BOARD_LAYOUT || p->size < sizeof(*p))
+        return hf_error_set(e, HF_ECORRUPT, "the plan has not the layout of this program");
+    if (validate_frame(p, size, e))
+        return HF_ECORRUPT;
     if (p->n_services > c->services || p->n_routes > c->routes || p->n_endpoints > c->endpoints)
         return hf_error_set(e, HF_ECORRUPT, "the plan exceeds the board's capacity");
     if (!section_fits(p, p->services_at, p->n_services, sizeof(struct hf_plan_service)) ||
@@ -212,6 +235,107 @@ int hf_plan_validate(const void *image, size_t size, const struct hf_board_capac
     return 0;
 }
 
+static void set_own_layout(struct hf_plan *p)
+{
+    p->layout = HF_BOARD_LAYOUT;
+    p->gateway_at = own_sizes.gateway_at;
+    p->gateway_size = own_sizes.gateway;
+    p->service_size = own_sizes.service;
+    p->route_size = own_sizes.route;
+    p->endpoint_size = own_sizes.endpoint;
+}
+
+/* ---- load ---- */
+
+/* A section of the image that is read: n entries of `each` bytes. */
+struct section {
+    uint32_t at, n, each;
+};
+
+/* What is read of a header before its layout is known is what all layouts have. */
+static int read_sizes(const struct hf_plan *p, size_t size, struct sizes *ret, struct hf_error *e)
+{
+    if (size < sizes_1.gateway_at + sizes_1.gateway || p->magic != HF_PLAN_MAGIC)
+        return hf_error_set(e, HF_ECORRUPT, "this is no plan");
+    if (p->layout < 1 || p->layout > HF_BOARD_LAYOUT)
+        return hf_error_set(e, HF_ECORRUPT, "the plan has layout %u, this program reads up to %u",
+                            p->layout, HF_BOARD_LAYOUT);
+    if (p->layout == 1)
+        *ret = sizes_1;
+    else
+        *ret = (struct sizes){p->gateway_at, p->gateway_size, p->service_size, p->route_size,
+                              p->endpoint_size};
+    if (p->size < sizes_1.gateway_at + sizes_1.gateway || ret->gateway_at < sizes_1.gateway_at ||
+        ret->gateway < sizes_1.gateway || ret->service < sizes_1.service ||
+        ret->route < sizes_1.route || ret->endpoint < sizes_1.endpoint)
+        return hf_error_set(e, HF_ECORRUPT, "the plan's header is too short");
+    return validate_frame(p, size, e);
+}
+
+static uint32_t least(size_t a, size_t b)
+{
+    return (uint32_t)(a < b ? a : b);
+}
+
+static bool section_in(const struct hf_plan *from, const struct section *s)
+{
+    return s->at <= from->size && s->n <= (from->size - s->at) / s->each;
+}
+
+/* Puts a section behind what is there, each entry `each` bytes. */
+static uint32_t take_section(struct hf_plan *to, const struct hf_plan *from,
+                             const struct section *s, uint32_t each)
+{
+    uint32_t at = (uint32_t)((to->size + 7) / 8 * 8), known = least(s->each, each);
+    char *entry = (char *)to + at;
+
+    memset((char *)to + to->size, 0, at - to->size);
+    for (uint32_t i = 0; i < s->n; i++, entry += each) {
+        memcpy(entry, (const char *)from + s->at + (size_t)i * s->each, known);
+        memset(entry + known, 0, each - known);
+    }
+    to->size = at + (uint64_t)s->n * each;
+    return at;
+}
+
+int hf_plan_load(const void *image, size_t size, const struct hf_board_capacity *c, void *ret,
+                 struct hf_error *e)
+{
+    const struct hf_plan *from = image;
+    struct hf_plan *to = ret;
+    struct sizes sizes = {0};
+    struct section services, routes, endpoints, text;
+    int rc = read_sizes(from, size, &sizes, e);
+
+    if (rc)
+        return rc;
+    services = (struct section){from->services_at, from->n_services, sizes.service};
+    routes = (struct section){from->routes_at, from->n_routes, sizes.route};
+    endpoints = (struct section){from->endpoints_at, from->n_endpoints, sizes.endpoint};
+    text = (struct section){from->text_at, from->text_size, 1};
+    if (sizes.gateway_at > from->size || sizes.gateway > from->size - sizes.gateway_at ||
+        !section_in(from, &services) || !section_in(from, &routes) ||
+        !section_in(from, &endpoints) || !section_in(from, &text))
+        return hf_error_set(e, HF_ECORRUPT, "a section of the plan lies outside it");
+    if (services.n > c->services || routes.n > c->routes || endpoints.n > c->endpoints ||
+        text.n > text_capacity(c))
+        return hf_error_set(e, HF_ECORRUPT, "the plan exceeds the board's capacity");
+    memset(to, 0, sizeof(*to));
+    memcpy(to, from, least(sizes.gateway_at, own_sizes.gateway_at));
+    memcpy(&to->gateway, (const char *)from + sizes.gateway_at,
+           least(sizes.gateway, own_sizes.gateway));
+    if (from->layout == 1)
+        to->gateway.forwarded = HF_FORWARDED_X; /* it had no choice */
+    set_own_layout(to);
+    to->size = sizeof(*to);
+    to->services_at = take_section(to, from, &services, own_sizes.service);
+    to->routes_at = take_section(to, from, &routes, own_sizes.route);
+    to->endpoints_at = take_section(to, from, &endpoints, own_sizes.endpoint);
+    to->text_at = take_section(to, from, &text, 1);
+    to->checksum = checksum(to);
+    return hf_plan_validate(to, to->size, c, e);
+}
+
 /* ---- build ---- */
 
 struct hf_plan_builder {
@@ -330,7 +454,7 @@ int hf_plan_builder_finish(struct hf_plan_builder *b, struct hf_plan **ret, stru
                             b->text.n, text_capacity(&b->capacity));
     memset(p, 0, sizeof(*p));
     p->magic = HF_PLAN_MAGIC;
-    p->layout = HF_BOARD_LAYOUT;
+    set_own_layout(p);
     p->size = sizeof(*p);
     p->gateway = b->gateway;
     p->n_services = b->n_services;

@@ -40,10 +40,11 @@ enum {
     HF_FORWARDED_RFC7239 = 2, /* forwarded */
 };
 
-/* Limits and timeouts towards clients. 0 in body: no limit. */
+/* The structs below only ever grow at their ends, by fields whose 0 means what was so before: see
+ * hf_plan_load().
+ * Limits and timeouts towards clients. 0 in body: no limit. */
 struct hf_plan_gateway {
     uint64_t body;               /* bytes of a request's body */
-    uint64_t buffers;            /* bytes that one worker holds of messages */
     uint32_t line, head, fields; /* bytes, bytes, count */
     uint32_t header_ms;          /* from a request's first byte to the end of its head */
     uint32_t idle_ms;            /* between requests */
@@ -53,13 +54,14 @@ struct hf_plan_gateway {
     uint32_t n_trusted;   /* trusted_proxies; at most HF_PLAN_TRUSTED */
 #define HF_PLAN_TRUSTED 32
     struct hf_network trusted[HF_PLAN_TRUSTED];
-    uint32_t n_listeners;
+    uint32_t n_listeners; /* 0: a plan of layout 1, which knew none: all sockets are meant */
     struct hf_plan_listener listeners[HF_LISTENERS_MAX];
     uint8_t forwarded;     /* HF_FORWARDED_... */
     uint8_t trace;         /* the gateway takes part in traces, and begins them */
     uint16_t trace_sample; /* of 10000: how many of those that it begins are marked as sampled */
     uint32_t h2_streams;   /* of an HTTP/2 connection at once */
     uint32_t h2_resets;    /* streams that a client may reset in a burst; a tenth of it a second */
+    uint64_t buffers;      /* bytes that one worker holds of messages; 0: no limit */
 };
 
 /* Which offers of another protocol are passed on (RFC 9110 7.8). */
@@ -137,7 +139,9 @@ struct hf_plan {
         probe_token[16]; /* x-holdfast-probe: the controller's own requests through the listener */
     uint32_t n_services, n_routes, n_endpoints, text_size;
     uint32_t services_at, routes_at, endpoints_at, text_at; /* byte offsets; 8-aligned */
-    struct hf_plan_gateway gateway;
+    /* from layout 2 on: how large the writer's structs are */
+    uint32_t gateway_at, gateway_size, service_size, route_size, endpoint_size, zero2;
+    struct hf_plan_gateway gateway; /* last */
 };
 
 static inline const struct hf_plan_service *hf_plan_services(const struct hf_plan *p)
@@ -160,8 +164,15 @@ static inline struct hf_str hf_plan_str(const struct hf_plan *p, struct hf_plan_
 /* The largest image for these capacities, bytes. */
 size_t hf_plan_capacity(const struct hf_board_capacity *c);
 
-/* Checks magic, layout, checksum, every offset, index, order and bound of size bytes at image.
- * Routes must be sorted: by host, then longest prefix first. */
+/* Makes a plan of this program's layout, in the hf_plan_capacity() bytes at ret, of the size bytes
+ * at image, which another version may have written: from larger entries the known part is taken,
+ * what smaller ones lack is 0. Validates the result. HF_ECORRUPT: also for a layout of the future;
+ * then ret holds anything. */
+HF_MUST_CHECK int hf_plan_load(const void *image, size_t size, const struct hf_board_capacity *c,
+                               void *ret, struct hf_error *e);
+
+/* Checks magic, layout, checksum, every offset, index, order and bound of size bytes at image, of
+ * this program's layout. Routes must be sorted: by host, then longest prefix first. */
 HF_MUST_CHECK int hf_plan_validate(const void *image, size_t size,
                                    const struct hf_board_capacity *c, struct hf_error *e);
 

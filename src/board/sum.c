@@ -20,6 +20,8 @@ bool hf_board_acknowledged(const struct hf_board *b, uint64_t generation)
         struct hf_live_view v = hf_board_live(b, slot);
         if (!claimed(b, slot))
             continue;
+        if (v.capacity.workers == 0) /* it has yet to start */
+            return false;
         for (uint32_t w = 0; w < v.capacity.workers; w++) {
             if (atomic_load_explicit(&hf_live_worker(&v, w)->generation, memory_order_acquire) <
                 generation)
@@ -41,7 +43,7 @@ bool hf_board_drained(const struct hf_board *b, uint64_t generation, uint32_t en
         if (!claimed(b, slot))
             continue;
         for (uint32_t w = 0; w < v.capacity.workers; w++)
-            in_flight += load32(&hf_live_endpoints(&v, w)[endpoint_slot].in_flight);
+            in_flight += load32(&hf_live_endpoint(&v, w, endpoint_slot)->in_flight);
     }
     if (ret_in_flight)
         *ret_in_flight = in_flight;
@@ -61,7 +63,7 @@ static void open_file(const struct hf_board *b, struct block *k)
     for (k->worker = 0; k->slot < HF_BOARD_SLOTS; k->slot++) {
         k->view = hf_board_live(b, k->slot);
         k->alive = claimed(b, k->slot);
-        if (hf_live_check(k->view.live, &k->view.capacity))
+        if (k->view.capacity.workers)
             return;
     }
 }
@@ -87,7 +89,7 @@ void hf_board_sum_endpoint(const struct hf_board *b, uint32_t endpoint_slot, uin
 {
     memset(ret, 0, sizeof(*ret));
     for (struct block k = first_block(b); k.slot < HF_BOARD_SLOTS; next_block(b, &k)) {
-        const struct hf_live_endpoint *ep = &hf_live_endpoints(&k.view, k.worker)[endpoint_slot];
+        const struct hf_live_endpoint *ep = hf_live_endpoint(&k.view, k.worker, endpoint_slot);
         if (load32(&ep->incarnation) != incarnation)
             continue;
         if (k.alive)
@@ -149,16 +151,22 @@ static void add_service(const struct hf_live_service *s, bool alive, struct hf_s
         ret->status[i] += hf_count_get(&s->status[i]);
     ret->bytes_in += hf_count_get(&s->bytes_in);
     ret->bytes_out += hf_count_get(&s->bytes_out);
+    if (alive) {
+        ret->in_progress += load32(&s->in_progress);
+        ret->held += load32(&s->held);
+    }
+}
+
+/* What layout 1 did not have. */
+static void add_service_2(const struct hf_live_service *s, bool alive, struct hf_service_sum *ret)
+{
     ret->answered += hf_count_get(&s->answered);
     ret->client_gone += hf_count_get(&s->client_gone);
     ret->tunnels_opened += hf_count_get(&s->tunnels_opened);
     ret->latency_us[0] += hf_count_get(&s->latency_us[0]);
     ret->latency_us[1] += hf_count_get(&s->latency_us[1]);
-    if (alive) {
-        ret->in_progress += load32(&s->in_progress);
-        ret->held += load32(&s->held);
+    if (alive)
         ret->tunnels += load32(&s->tunnels);
-    }
 }
 
 void hf_board_sum_service(const struct hf_board *b, uint32_t service_slot, uint32_t incarnation,
@@ -167,7 +175,10 @@ void hf_board_sum_service(const struct hf_board *b, uint32_t service_slot, uint3
     memset(ret, 0, sizeof(*ret));
     for (struct block k = first_block(b); k.slot < HF_BOARD_SLOTS; next_block(b, &k)) {
         const struct hf_live_service *s = hf_live_service(&k.view, k.worker, service_slot);
-        if (load32(&s->incarnation) == incarnation)
-            add_service(s, k.alive, ret);
+        if (load32(&s->incarnation) != incarnation)
+            continue;
+        add_service(s, k.alive, ret);
+        if (HF_LIVE_HAS(k.view.shape.service_size, struct hf_live_service, tunnels))
+            add_service_2(s, k.alive, ret);
     }
 }

@@ -100,8 +100,9 @@ struct hf_config_gateway {
         bool start;      /* the gateway takes part in traces, and begins them */
         uint32_t sample; /* of 10000 */
     } trace;
-    uint32_t sandbox; /* enum hf_config_sandbox */
-    char *user;       /* NULL: nobody */
+    uint32_t sandbox;                 /* enum hf_config_sandbox */
+    char *user;                       /* NULL: nobody */
+    struct hf_duration drain_timeout; /* 0: off */
 };
 
 enum hf_config_sandbox { HF_SANDBOX_ON, HF_SANDBOX_OFF };

@@ -65,13 +65,15 @@ int hf_setup_from_config(const struct hf_config *c, struct hf_setup *ret, struct
         .magic = HF_SETUP_MAGIC,
         .layout = HF_BOARD_LAYOUT,
         .size = sizeof(s),
-        .capacity = {.workers = count_workers(c->gateway.workers),
+        .capacity = {.workers = HF_BOARD_WORKERS_MAX,
                      .services = c->board.services,
                      .endpoints = c->board.endpoints,
                      .routes = c->board.routes},
         .n_listeners = (uint32_t)c->gateway.n_listen,
         .admin = c->admin.listen,
         .stop_ms = hf_setup_stop_ms(c),
+        .workers = count_workers(c->gateway.workers),
+        .drain_ms = (uint32_t)hf_duration_ms(c->gateway.drain_timeout),
     };
     int code;
 

@@ -50,29 +50,41 @@ static void drop_processes_of_other_boots(struct hf_plan *plan, const uint8_t *b
     hf_plan_seal(plan, plan->generation);
 }
 
+/* The last plan, whichever version wrote it, into image. */
+static int read_last_plan(int fd, void *image, struct hf_error *e)
+{
+    const struct hf_board_capacity *c = hf_board_capacity(gateway.board);
+    size_t most = 2 * hf_plan_capacity(c);
+    HF_AUTOFREE char *bytes = hf_alloc(most);
+    ssize_t n;
+
+    if (fd < 0)
+        return HF_ENOENT;
+    n = pread(fd, bytes, most, 0);
+    if (n < 0)
+        return hf_error_errno(e, HF_EIO, "cannot read it");
+    return hf_plan_load(bytes, (size_t)n, c, image, e);
+}
+
 /* Neither controller nor store have given a plan: serve by the last one, and say so. */
 static void start_cold(const struct last_plan *last)
 {
-    size_t most = hf_plan_capacity(hf_board_capacity(gateway.board));
-    HF_AUTOFREE char *image = hf_alloc(most);
+    HF_AUTOFREE void *image = hf_alloc(hf_plan_capacity(hf_board_capacity(gateway.board)));
+    struct hf_plan *plan = image;
     struct hf_error e;
-    ssize_t n;
+    int rc;
 
-    if (last->fd < 0)
+    rc = read_last_plan(last->fd, image, &e);
+    if (rc == HF_ENOENT)
         return;
-    n = pread(last->fd, image, most, 0);
-    if (n < 0)
-        hf_error_errno(&e, HF_EIO, "cannot read it");
-    if (n < 0 || hf_plan_validate(image, (size_t)n, hf_board_capacity(gateway.board), &e)) {
+    if (rc) {
         hf_warn("cannot use the last plan: %s", e.text);
         return;
     }
-    drop_processes_of_other_boots((struct hf_plan *)(void *)image,
-                                  last->boot_known ? last->boot : NULL);
-    if (hf_snapshots_load(gateway.snapshots, image, (size_t)n, &e) == 0) {
+    drop_processes_of_other_boots(plan, last->boot_known ? last->boot : NULL);
+    if (hf_snapshots_load(gateway.snapshots, image, plan->size, &e) == 0) {
         hf_warn("no controller has published a plan; serving by the last one, %lld s old",
-                (long long)((hf_wall_now().ns - ((struct hf_plan *)(void *)image)->made_wall_ns) /
-                            HF_NS_PER_S));
+                (long long)((hf_wall_now().ns - plan->made_wall_ns) / HF_NS_PER_S));
         hf_board_ring(gateway.board);
     }
 }
@@ -110,8 +122,11 @@ static void open_probe_listener(void)
 
 static int prepare(const struct hf_handover *h, struct hf_error *e)
 {
-    int rc = hf_board_attach(&h->setup.capacity, &h->board, HF_BOARD_GATEWAY, h->slot,
-                             &gateway.board, e);
+    struct hf_board_capacity capacity = h->setup.capacity;
+    int rc;
+
+    capacity.workers = h->setup.workers;
+    rc = hf_board_attach(&capacity, &h->board, HF_BOARD_GATEWAY, h->slot, &gateway.board, e);
     if (rc)
         return rc;
     gateway.slot = h->slot;
@@ -128,9 +143,13 @@ static int prepare(const struct hf_handover *h, struct hf_error *e)
     }
     open_probe_listener();
     gateway.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (gateway.stop < 0)
+    gateway.retire = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    gateway.ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (gateway.stop < 0 || gateway.retire < 0 || gateway.ended < 0)
         return hf_error_errno(e, HF_EIO, "cannot make an eventfd");
-    return hf_access_log_start(h->access_log_fd, h->setup.capacity.workers, &gateway.log, e);
+    atomic_store(&gateway.accepting, h->setup.workers);
+    atomic_store(&gateway.running, h->setup.workers);
+    return hf_access_log_start(h->access_log_fd, h->setup.workers, &gateway.log, e);
 }
 
 /* They wait at the gate, and have made the calls that begin a thread then. */
@@ -150,7 +169,7 @@ static int start_workers(uint32_t n, struct hf_error *e)
 static int start(const struct hf_handover *h, struct hf_error *e)
 {
     const struct hf_sandbox_setup *sandbox = &h->setup.sandbox;
-    uint32_t n = h->setup.capacity.workers;
+    uint32_t n = h->setup.workers;
     int rc = sandbox->off ? 0 : hf_sandbox_drop(sandbox, e);
 
     if (!rc)
@@ -183,11 +202,46 @@ static bool hear_keeper(int fd)
     return rc != HF_EIO;
 }
 
-/* Waits for SIGTERM, looking after the cold start once, and hearing the keeper. */
-static int wait_for_stop(int signals, int keeper, const struct last_plan *last)
+static void tell_workers(int event)
 {
-    struct pollfd p[] = {{.fd = signals, .events = POLLIN}, {.fd = keeper, .events = POLLIN}};
+    uint64_t one = 1;
+
+    if (write(event, &one, sizeof(one)) < 0)
+        hf_err("cannot tell the workers: %s", strerror(errno));
+}
+
+static void retire(void)
+{
+    hf_info("retired: another gateway serves, the connections that are left are finished");
+    atomic_store(&gateway.live.live->phase, HF_LIVE_RETIRED);
+    tell_workers(gateway.retire);
+}
+
+static void leave(void)
+{
+    hf_info("leaving: requests under way are finished");
+    atomic_store(&gateway.live.live->phase, HF_LIVE_LEAVING);
+    tell_workers(gateway.stop);
+}
+
+static void hear_signal(int signals)
+{
     struct signalfd_siginfo info;
+
+    if (read(signals, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGUSR1)
+        retire();
+    else
+        leave();
+}
+
+/* Until the workers have ended; looks after the cold start once. */
+static void attend(int signals, int keeper, const struct last_plan *last)
+{
+    struct pollfd p[] = {{.fd = signals, .events = POLLIN},
+                         {.fd = keeper, .events = POLLIN},
+                         {.fd = gateway.ended, .events = POLLIN}};
     int timeout = COLD_MS;
 
     for (;;) {
@@ -195,43 +249,42 @@ static int wait_for_stop(int signals, int keeper, const struct last_plan *last)
         if (n == 0 && hf_board_generation(gateway.board) == 0)
             start_cold(last);
         timeout = -1;
-        if (n > 0 && p[1].revents && !hear_keeper(keeper))
+        if (n <= 0)
+            continue;
+        if (p[2].revents)
+            return;
+        if (p[1].revents && !hear_keeper(keeper))
             p[1].fd = -1;
-        if (n > 0 && p[0].revents && read(signals, &info, sizeof(info)) == sizeof(info))
-            return (int)info.ssi_signo;
+        if (p[0].revents)
+            hear_signal(signals);
     }
 }
 
-static void leave(uint32_t n)
+/* Blocked before there are threads, which inherit it. */
+static int open_signals(void)
 {
-    uint64_t one = 1;
+    sigset_t set;
 
-    atomic_store(&gateway.live.live->phase, HF_LIVE_LEAVING);
-    if (write(gateway.stop, &one, sizeof(one)) < 0)
-        hf_err("cannot tell the workers to stop: %s", strerror(errno));
-    for (uint32_t i = 0; i < n; i++)
-        hf_worker_join(workers[i]);
-    hf_access_log_stop(gateway.log);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGPIPE);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    sigdelset(&set, SIGPIPE);
+    sigdelset(&set, SIGHUP);
+    sigdelset(&set, SIGINT); /* the keeper hears the terminal, and decides */
+    return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 int hf_gateway_main(const struct hf_handover *h)
 {
     struct last_plan last = {.fd = h->last_plan_fd};
+    int signals = open_signals();
     struct hf_error e;
-    sigset_t set;
-    int signals;
 
     hf_log_init("gateway", HF_LOG_INFO);
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGPIPE);
-    sigprocmask(SIG_BLOCK, &set, NULL); /* before the threads: they inherit it */
-    sigdelset(&set, SIGPIPE);
-    sigdelset(&set, SIGHUP);
-    sigdelset(&set, SIGINT); /* the keeper hears the terminal, and decides */
-    signals = signalfd(-1, &set, SFD_CLOEXEC);
     raise_descriptor_limit();
     last.boot_known = hf_boot_id(last.boot) == 0;
     if (signals < 0 || start(h, &e)) {
@@ -239,9 +292,10 @@ int hf_gateway_main(const struct hf_handover *h)
         return 1;
     }
     atomic_store(&gateway.live.live->phase, HF_LIVE_SERVING);
-    hf_info("started slot=%u workers=%u", h->slot, h->setup.capacity.workers);
-    wait_for_stop(signals, h->keeper_fd, &last);
-    hf_info("leaving: requests under way are finished");
-    leave(h->setup.capacity.workers);
+    hf_info("started slot=%u workers=%u", h->slot, h->setup.workers);
+    attend(signals, h->keeper_fd, &last);
+    for (uint32_t i = 0; i < h->setup.workers; i++)
+        hf_worker_join(workers[i]);
+    hf_access_log_stop(gateway.log);
     return 0;
 }

@@ -19,7 +19,11 @@ struct hf_gateway {
     uint32_t n_listeners;
     int listener[HF_LISTENERS_MAX];
     struct hf_addr listener_address[HF_LISTENERS_MAX]; /* as configured */
-    pthread_barrier_t gate; /* passed twice: all threads have begun; the sandbox is closed */
-    int probe_listener; /* on the loopback address, plain; -1: none */
-    int stop;               /* eventfd, never read: written once when the gateway shall leave */
+    int probe_listener;         /* on the loopback address, plain; -1: none */
+    pthread_barrier_t gate;     /* passed twice: all threads have begun; the sandbox is closed */
+    int stop;                   /* eventfd, never read: written once when the gateway shall leave */
+    int retire;                 /* the same, when another one serves in its place */
+    int ended;                  /* the same, when the last worker has */
+    _Atomic uint32_t accepting; /* workers that have not given up the listening sockets */
+    _Atomic uint32_t running;
 };

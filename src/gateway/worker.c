@@ -22,6 +22,7 @@
 
 enum {
     ACCEPT_AT_ONCE = 32,  /* connections taken in one turn, so that open ones get theirs */
+    ACCEPT_LAST = 8192,   /* more than waits in any queue */
     ACCEPT_PAUSE_MS = 20, /* without room, accepting pauses for so long */
     GIVE_WAY_MS = 1000,   /* who has waited for so long without a request makes room for others */
     OWN_DESCRIPTORS = 96, /* of the process, beside connections: board, listeners, loops */
@@ -110,40 +111,75 @@ static uint32_t connections(const struct hf_worker *w)
     return w->clients.in_use + w->entrance_pool.in_use + w->h2->clients.in_use;
 }
 
+/* Returns false when there is nothing more to take, or no room. */
+static bool accept_one(struct hf_acceptor *a)
+{
+    struct hf_worker *w = a->worker;
+    uint32_t most = hf_worker_limits(w)->connections;
+    struct hf_waiting *longest = can_give_way(w);
+    struct sockaddr_storage ss;
+    socklen_t n = sizeof(ss);
+    bool room;
+    int fd;
+
+    if (most > w->most_clients)
+        most = w->most_clients;
+    room = connections(w) < most;
+    if (!room && !longest) {
+        pause_accepting(w);
+        return false;
+    }
+    fd = accept4(a->watch.fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        if (!room)
+            longest->give_way(longest);
+        accepted(w, a, fd, (struct sockaddr *)&ss);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        if (longest)
+            longest->give_way(longest);
+        pause_accepting(w);
+        return false;
+    } else if (errno == EAGAIN) {
+        return false;
+    }
+    return true;
+}
+
 static void on_acceptable(struct hf_watch *watch, uint32_t events)
 {
     struct hf_acceptor *a = HF_CONTAINER(watch, struct hf_acceptor, watch);
-    struct hf_worker *w = a->worker;
-    uint32_t most = hf_worker_limits(w)->connections;
 
     (void)events;
-    if (most > w->most_clients)
-        most = w->most_clients;
-    for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
-        struct sockaddr_storage ss;
-        socklen_t n = sizeof(ss);
-        bool room = connections(w) < most;
-        struct hf_waiting *longest = can_give_way(w);
-        int fd;
+    for (int i = 0; i < ACCEPT_AT_ONCE && accept_one(a); i++)
+        continue;
+}
 
-        if (!room && !longest) {
-            pause_accepting(w);
-            return;
-        }
-        fd = accept4(watch->fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            if (!room)
-                longest->give_way(longest);
-            accepted(w, a, fd, (struct sockaddr *)&ss);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            if (longest)
-                longest->give_way(longest);
-            pause_accepting(w);
-            return;
-        } else if (errno == EAGAIN) {
-            return;
-        }
+/* Nobody may come after this gateway where a listener is removed: what waits in the kernel's queue
+ * is taken before the socket goes away. Of a socket that another gateway has, too, it may take some
+ * part, and serves it. */
+static void accept_the_rest(struct hf_worker *w)
+{
+    for (uint32_t i = 0; i < w->gateway->n_listeners; i++) {
+        struct hf_acceptor *a = &w->acceptors[i];
+        for (int n = 0; a->watching && n < ACCEPT_LAST && accept_one(a); n++)
+            continue;
     }
+}
+
+/* For good. The last worker closes the sockets: only so does one that nobody else holds end. */
+static void give_up_listeners(struct hf_worker *w)
+{
+    struct hf_gateway *g = w->gateway;
+
+    stop_accepting(w);
+    hf_timer_stop(&w->accept_again);
+    if (w->gave_listeners)
+        return;
+    w->gave_listeners = true;
+    if (atomic_fetch_sub(&g->accepting, 1) != 1)
+        return;
+    for (uint32_t i = 0; i < g->n_listeners; i++)
+        close(g->listener[i]);
 }
 
 /* ---- the plan ---- */
@@ -192,7 +228,7 @@ static void switch_listeners(struct hf_worker *w)
 
     for (uint32_t i = 0; i < w->gateway->n_listeners; i++) {
         struct hf_acceptor *a = &w->acceptors[i];
-        a->wanted = false;
+        a->wanted = g->n_listeners == 0;
         a->tls = NULL;
         for (uint32_t j = 0; j < g->n_listeners && !a->wanted; j++) {
             a->wanted = hf_addr_eq(&a->address, &g->listeners[j].address);
@@ -209,6 +245,9 @@ static void switch_listeners(struct hf_worker *w)
     }
     if (!w->leaving && !hf_timer_armed(&w->accept_again))
         start_accepting(w);
+    if (!w->counted)
+        atomic_fetch_add(&w->gateway->live.live->accepting, 1);
+    w->counted = true;
 }
 
 /* Half of the descriptors are for clients, so that there is one for each request's endpoint. */
@@ -274,7 +313,7 @@ static void on_leave(struct hf_timer *t)
     struct hf_worker *w = HF_CONTAINER(t, struct hf_worker, leave);
 
     /* After the lame-duck time: no new connections; idle ones end. */
-    stop_accepting(w);
+    give_up_listeners(w);
     HF_LIST_EACH (l, &w->all_clients) {
         hf_h1_client_leave(HF_CONTAINER(l, struct hf_h1_client, link));
     }
@@ -287,11 +326,32 @@ static void on_leave(struct hf_timer *t)
 static void on_stop(struct hf_watch *watch, uint32_t events)
 {
     struct hf_worker *w = HF_CONTAINER(watch, struct hf_worker, stop);
+    bool at_once = w->retired || !w->snapshot;
 
     (void)events;
     hf_loop_unwatch(w->loop, watch);
     w->leaving = true;
-    hf_timer_after(w->loop, &w->leave, hf_ms(w->snapshot ? hf_worker_limits(w)->lame_duck_ms : 0));
+    w->retired = false;
+    hf_timer_after(w->loop, &w->leave, hf_ms(at_once ? 0 : hf_worker_limits(w)->lame_duck_ms));
+}
+
+/* Idle connections are left to their clients and to the idle timeout: to close one could cost the
+ * request that is just being sent on it. */
+static void on_retire(struct hf_watch *watch, uint32_t events)
+{
+    struct hf_worker *w = HF_CONTAINER(watch, struct hf_worker, retire);
+
+    (void)events;
+    hf_loop_unwatch(w->loop, watch);
+    if (w->leaving)
+        return;
+    w->leaving = w->retired = true;
+    if (w->snapshot)
+        accept_the_rest(w);
+    give_up_listeners(w);
+    HF_LIST_EACH (l, &w->h2->all) {
+        hf_h2_client_leave(HF_CONTAINER(l, struct hf_h2_client, link)); /* GOAWAY loses nothing */
+    }
 }
 
 static bool may_leave(const struct hf_worker *w)
@@ -305,7 +365,7 @@ static bool may_leave(const struct hf_worker *w)
 
 static void on_bell(struct hf_watch *watch, uint32_t events)
 {
-    /* It only ends the wait; the top of the turn looks at the generation. */
+    /* It only ends the wait; the turn looks at the generation, and whether all have ended. */
     (void)watch;
     (void)events;
 }
@@ -347,6 +407,21 @@ static void top_of_turn(struct hf_worker *w)
     atomic_store_explicit(&w->live->turn_ns, hf_worker_now(w).ns, memory_order_relaxed);
 }
 
+/* A worker that has nothing left goes on with the turns until the others have nothing either: it
+ * takes over plans, so that no drain waits for it, and shows that it lives. */
+static bool ended(struct hf_worker *w)
+{
+    struct hf_gateway *g = w->gateway;
+    uint64_t one = 1;
+
+    if (!w->done && may_leave(w)) {
+        w->done = true;
+        if (atomic_fetch_sub(&g->running, 1) == 1 && write(g->ended, &one, sizeof(one)) < 0)
+            hf_err("cannot tell that the workers have ended: %s", strerror(errno));
+    }
+    return w->done && atomic_load(&g->running) == 0;
+}
+
 static void *run(void *arg)
 {
     struct hf_worker *w = arg;
@@ -354,7 +429,7 @@ static void *run(void *arg)
     pthread_barrier_wait(&w->gateway->gate);
     pthread_barrier_wait(&w->gateway->gate);
     top_of_turn(w);
-    while (!may_leave(w))
+    while (!ended(w))
         hf_worker_turn(w, hf_seconds(1));
     return NULL;
 }
@@ -371,7 +446,11 @@ static int watch_all(struct hf_worker *w, struct hf_error *e)
 
     w->bell = (struct hf_watch){.fd = hf_board_bell(g->board), .on_event = on_bell};
     w->stop = (struct hf_watch){.fd = g->stop, .on_event = on_stop};
+    w->retire = (struct hf_watch){.fd = g->retire, .on_event = on_retire};
+    w->ended = (struct hf_watch){.fd = g->ended, .on_event = on_bell};
     if (hf_loop_watch(w->loop, &w->bell, EPOLLIN | EPOLLET) ||
+        hf_loop_watch(w->loop, &w->retire, EPOLLIN | EPOLLET) ||
+        hf_loop_watch(w->loop, &w->ended, EPOLLIN | EPOLLET) ||
         hf_loop_watch(w->loop, &w->stop, EPOLLIN | EPOLLET))
         return hf_error_errno(e, HF_EIO, "cannot watch the board's bell");
     for (uint32_t i = 0; i < g->n_listeners; i++) {

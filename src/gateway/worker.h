@@ -126,13 +126,17 @@ struct hf_worker {
     int64_t wall_offset_ns; /* wall minus monotonic time, refreshed once a second */
     int64_t offset_at_ns;
 
-    struct hf_watch bell, stop;
+    struct hf_watch bell, stop, retire, ended;
     struct hf_acceptor acceptors[HF_LISTENERS_MAX + 1]; /* the last one in use: for probes */
     uint32_t most_clients;                              /* what the process's descriptors allow */
     struct hf_timer accept_again, leave, give_up;
     bool tells_clients; /* a service is told of them by the PROXY protocol */
-    bool leaving;       /* answers say connection: close */
-    bool gave_up;       /* leaving, and the drain time is over */
+    bool counted;       /* among those that accept by a plan */
+    bool gave_listeners;
+    bool leaving; /* answers say connection: close */
+    bool retired; /* leaving, but nobody is hurried: another gateway serves */
+    bool done;    /* nothing is left for it */
+    bool gave_up; /* leaving, and the drain time is over */
 };
 
 HF_MUST_CHECK int hf_worker_start(struct hf_gateway *g, uint32_t index, struct hf_worker **ret,

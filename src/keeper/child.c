@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "keeper/state.h"
+
 int hf_child_prepare(struct hf_error *e)
 {
     for (;;) {
@@ -84,6 +86,43 @@ pid_t hf_child_start(int program, const struct hf_handover *h, struct hf_error *
         pid = hf_error_errno(e, HF_EIO, "cannot fork");
     close(fd);
     return pid;
+}
+
+static void say_why(const struct hf_state *s)
+{
+    struct hf_check_result r = {.magic = HF_CHECK_MAGIC};
+
+    snprintf(r.text, sizeof(r.text), "it cannot be executed: %s", strerror(errno));
+    if (pwrite(s->result_fd, &r, sizeof(r), 0) < 0)
+        dprintf(STDERR_FILENO, HF_ROLE_NAME_CHECK ": %s\n", r.text);
+}
+
+pid_t hf_child_check(int program, int fd, const struct hf_state *s, struct hf_error *e)
+{
+    static const char *const argv[] = {HF_ROLE_NAME_CHECK, NULL};
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        setsid();
+        hf_state_each_fd(s, inherit);
+        default_signals();
+        if (dup2(fd, HF_HANDOVER_FD) >= 0)
+            fexecve(program, (char *const *)argv, environ);
+        say_why(s);
+        _exit(127);
+    }
+    return pid < 0 ? hf_error_errno(e, HF_EIO, "cannot fork") : pid;
+}
+
+void hf_child_become(int program, int fd, const struct hf_state *s, struct hf_error *e)
+{
+    static const char *const argv[] = {HF_ROLE_NAME_KEEPER, NULL};
+
+    hf_state_each_fd(s, inherit);
+    if (dup2(fd, HF_HANDOVER_FD) >= 0)
+        fexecve(program, (char *const *)argv, environ);
+    hf_error_errno(e, HF_EIO, "cannot execute");
+    close_range(HF_HANDOVER_FD, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
 /* A role that ends by itself: what it finds in HF_HANDOVER_FD, what it writes there. */

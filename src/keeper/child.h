@@ -19,6 +19,16 @@ HF_MUST_CHECK int hf_child_setup(int program, const char *config, struct hf_setu
 HF_MUST_CHECK int hf_child_sandbox(int program, const struct hf_sandbox_setup *s,
                                    struct hf_error *e);
 
+/* Starts the self-check role with the state in fd, which names the descriptors that it gets.
+ * Returns its pid, which is its process group, too. */
+struct hf_state;
+HF_MUST_CHECK pid_t hf_child_check(int program, int fd, const struct hf_state *s,
+                                   struct hf_error *e);
+
+/* Becomes the keeper of that executable, with the state in fd. Returns only if that fails, and then
+ * nothing has changed. */
+void hf_child_become(int program, int fd, const struct hf_state *s, struct hf_error *e);
+
 /* Asks an executable of which build it is. */
 HF_MUST_CHECK int hf_child_build(int program, char ret[HF_BUILD_SIZE], struct hf_error *e);
 

@@ -53,18 +53,23 @@ static int listen_for(const char *key, const struct hf_addr *a, struct hf_error 
     return fd;
 }
 
+static int open_listener(struct hf_setup *setup, int fds[], uint32_t i, struct hf_error *e)
+{
+    int fd = listen_for("gateway.listen", &setup->listeners[i], e);
+
+    if (fd < 0)
+        return fd;
+    fds[i] = fd;
+    return resolve_port(fd, &setup->bound[i], e);
+}
+
 static int open_listeners(struct hf_ground *g, struct hf_error *e)
 {
-    for (uint32_t i = 0; i < g->setup.n_listeners; i++) {
-        int fd = listen_for("gateway.listen", &g->setup.listeners[i], e), rc;
-        if (fd < 0)
-            return fd;
-        g->listener_fd[i] = fd;
-        rc = resolve_port(fd, &g->setup.bound[i], e);
-        if (rc)
-            return rc;
-    }
-    return 0;
+    int rc = 0;
+
+    for (uint32_t i = 0; !rc && i < g->setup.n_listeners; i++)
+        rc = open_listener(&g->setup, g->listener_fd, i, e);
+    return rc;
 }
 
 /* The controller will listen there. That it cannot is better known before anything starts. */
@@ -78,15 +83,17 @@ static int check_admin(const struct hf_ground *g, struct hf_error *e)
     return 0;
 }
 
-static int open_access_log(struct hf_ground *g, struct hf_error *e)
+static int open_access_log(const char *path, int *ret, struct hf_error *e)
 {
-    if (!g->setup.access_log[0])
+    int fd;
+
+    if (!path[0])
         return 0;
-    g->access_log_fd =
-        open(g->setup.access_log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-    return g->access_log_fd < 0
-               ? hf_error_errno(e, HF_EIO, "cannot open the access log %s", g->setup.access_log)
-               : 0;
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    if (fd < 0)
+        return hf_error_errno(e, HF_EIO, "cannot open the access log %s", path);
+    *ret = fd;
+    return 0;
 }
 
 int hf_ground_last_plan(const struct hf_ground *g)
@@ -112,7 +119,7 @@ int hf_ground_open(const struct hf_setup *setup, struct hf_ground *ret, struct h
     if (!rc)
         rc = check_admin(&g, e);
     if (!rc)
-        rc = open_access_log(&g, e);
+        rc = open_access_log(setup->access_log, &g.access_log_fd, e);
     if (!rc)
         rc = hf_board_create(&setup->capacity, &g.board, e);
     if (rc) {
@@ -134,4 +141,106 @@ void hf_ground_close(struct hf_ground *g)
     }
     if (g->lock.fd >= 0)
         hf_lock_drop(&g->lock);
+}
+
+/* ---- another gateway's ---- */
+
+struct hf_ground_next hf_ground_same(const struct hf_ground *g)
+{
+    struct hf_ground_next next = {.setup = g->setup, .access_log_fd = g->access_log_fd};
+
+    memcpy(next.listener_fd, g->listener_fd, sizeof(next.listener_fd));
+    return next;
+}
+
+static bool has(const int fds[], int fd)
+{
+    for (int i = 0; i < HF_LISTENERS_MAX; i++) {
+        if (fds[i] == fd)
+            return true;
+    }
+    return false;
+}
+
+/* The socket of that configured address, unless it is given away already; or -1. */
+static int find(const struct hf_ground *g, const struct hf_ground_next *next,
+                const struct hf_addr *a, struct hf_addr *ret_bound)
+{
+    for (uint32_t i = 0; i < g->setup.n_listeners; i++) {
+        if (hf_addr_eq(&g->setup.listeners[i], a) && !has(next->listener_fd, g->listener_fd[i])) {
+            *ret_bound = g->setup.bound[i];
+            return g->listener_fd[i];
+        }
+    }
+    return -1;
+}
+
+static int take_listeners(const struct hf_ground *g, const struct hf_keeper_request *r,
+                          struct hf_ground_next *next, struct hf_error *e)
+{
+    int rc = 0;
+
+    next->setup.n_listeners = r->n_listeners;
+    memset(next->setup.listeners, 0, sizeof(next->setup.listeners));
+    memset(next->setup.bound, 0, sizeof(next->setup.bound));
+    memset(next->listener_fd, -1, sizeof(next->listener_fd));
+    for (uint32_t i = 0; i < r->n_listeners; i++) {
+        next->setup.listeners[i] = r->listeners[i];
+        next->listener_fd[i] = find(g, next, &r->listeners[i], &next->setup.bound[i]);
+    }
+    for (uint32_t i = 0; !rc && i < r->n_listeners; i++) {
+        if (next->listener_fd[i] < 0)
+            rc = open_listener(&next->setup, next->listener_fd, i, e);
+    }
+    return rc;
+}
+
+int hf_ground_prepare(const struct hf_ground *g, const struct hf_keeper_request *r,
+                      struct hf_ground_next *ret, struct hf_error *e)
+{
+    struct hf_ground_next next = hf_ground_same(g);
+    int rc;
+
+    next.setup.workers = r->workers;
+    if (r->n_listeners > HF_LISTENERS_MAX)
+        return hf_error_set(e, HF_EINVAL, "the request has too many listeners");
+    memcpy(next.setup.access_log, r->path, sizeof(next.setup.access_log));
+    rc = take_listeners(g, r, &next, e);
+    if (!rc)
+        rc = hf_setup_check(&next.setup, e);
+    if (!rc && strcmp(next.setup.access_log, g->setup.access_log) != 0) {
+        next.access_log_fd = -1;
+        rc = open_access_log(next.setup.access_log, &next.access_log_fd, e);
+    }
+    if (rc) {
+        hf_ground_drop(g, &next);
+        return rc;
+    }
+    *ret = next;
+    return 0;
+}
+
+static void close_unless(const int keep[], int fd)
+{
+    if (fd >= 0 && !has(keep, fd))
+        close(fd);
+}
+
+void hf_ground_adopt(struct hf_ground *g, const struct hf_ground_next *next)
+{
+    for (int i = 0; i < HF_LISTENERS_MAX; i++)
+        close_unless(next->listener_fd, g->listener_fd[i]);
+    if (g->access_log_fd >= 0 && g->access_log_fd != next->access_log_fd)
+        close(g->access_log_fd);
+    g->setup = next->setup;
+    memcpy(g->listener_fd, next->listener_fd, sizeof(g->listener_fd));
+    g->access_log_fd = next->access_log_fd;
+}
+
+void hf_ground_drop(const struct hf_ground *g, const struct hf_ground_next *next)
+{
+    for (int i = 0; i < HF_LISTENERS_MAX; i++)
+        close_unless(g->listener_fd, next->listener_fd[i]);
+    if (next->access_log_fd >= 0 && next->access_log_fd != g->access_log_fd)
+        close(next->access_log_fd);
 }

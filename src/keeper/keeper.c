@@ -1,6 +1,7 @@
 #include "keeper/keeper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,67 +12,32 @@
 
 #include "base/log.h"
 #include "keeper/child.h"
-#include "keeper/courier.h"
-#include "keeper/ground.h"
-#include "keeper/mailbox.h"
-#include "keeper/program.h"
-#include "keeper/restart.h"
-#include "keeper/watchdog.h"
-#include "net/loop.h"
+#include "keeper/internal.h"
+#include "keeper/state.h"
 #include "net/pass.h"
 
 #define TICK hf_seconds(1)
-#define GREETING_POLL hf_ms(10) /* how often a starting gateway is asked whether it serves */
-#define RETRY hf_seconds(1)     /* after a fork that failed */
-#define HURRY hf_seconds(5)     /* what a second signal leaves to the controller */
+#define RETRY hf_seconds(1) /* after a fork that failed */
+#define HURRY hf_seconds(5) /* what a second signal leaves to the controller */
 
-/* A process that is kept running. */
-struct member {
-    const char *name;
-    pid_t pid; /* 0: does not run */
-    struct hf_mono started;
-    struct hf_restart restart;
-    struct hf_timer again; /* armed: will be started */
-};
-
-enum phase { PHASE_SERVING, PHASE_DRAINING, PHASE_STOPPING, PHASE_ENDED };
-
-struct keeper {
-    struct hf_loop *loop;
-    struct hf_programs programs;
-    struct hf_ground ground;
-    struct hf_mailbox mailbox;
-    struct member gateway, controller;
-    uint32_t slot; /* the gateway's */
-    struct hf_courier courier;
-    int tls_fd; /* the newest bundle of certificates; -1: there was none yet */
-    struct hf_watchdog watchdog;
-    enum phase phase;
-    bool hurry, incomplete;
-    struct hf_watch signal_watch, mailbox_watch;
-    struct hf_timer tick, greeting, deadline;
-};
-
-static void start_gateway(struct keeper *k);
-static void start_controller(struct keeper *k);
-static void receive_messages(struct keeper *k);
+static void receive_messages(struct hf_keeper *k);
 
 /* The only writer of k->phase. */
-static void set_phase(struct keeper *k, enum phase phase, const char *why)
+static void set_phase(struct hf_keeper *k, enum hf_phase phase, const char *why)
 {
-    static const char *const names[] = {[PHASE_SERVING] = "serving",
-                                        [PHASE_DRAINING] = "draining",
-                                        [PHASE_STOPPING] = "stopping",
-                                        [PHASE_ENDED] = "ended"};
+    static const char *const names[] = {[HF_PHASE_SERVING] = "serving",
+                                        [HF_PHASE_DRAINING] = "draining",
+                                        [HF_PHASE_STOPPING] = "stopping",
+                                        [HF_PHASE_ENDED] = "ended"};
 
     hf_info("%s -> %s, %s", names[k->phase], names[phase], why);
     k->phase = phase;
-    if (phase == PHASE_ENDED)
+    if (phase == HF_PHASE_ENDED)
         hf_loop_stop(k->loop);
 }
 
-static void tell(struct keeper *k, enum hf_keeper_message_type type, uint32_t slot, pid_t pid,
-                 int status)
+void hf_keeper_tell(struct hf_keeper *k, enum hf_keeper_message_type type, uint32_t slot, pid_t pid,
+                    int status)
 {
     const struct hf_keeper_message message = {
         .type = type, .slot = slot, .pid = pid, .status = status};
@@ -81,37 +47,29 @@ static void tell(struct keeper *k, enum hf_keeper_message_type type, uint32_t sl
 
 /* ---- starting ---- */
 
-/* keeper_fd: the child's end of its socket to the keeper. */
-static struct hf_handover handover_for(const struct keeper *k, enum hf_role role, int keeper_fd)
+static struct hf_handover handover_for_controller(const struct hf_keeper *k)
 {
     struct hf_handover h = {
         .magic = HF_BOARD_MAGIC,
         .layout = HF_BOARD_LAYOUT,
         .size = sizeof(h),
-        .role = role,
+        .role = HF_ROLE_CONTROLLER,
         .keeper_pid = getpid(),
-        .keeper_fd = keeper_fd,
+        .keeper_fd = k->mailbox.controller_fd,
         .tls_fd = k->tls_fd,
         .access_log_fd = -1,
         .last_plan_fd = -1,
+        .board = hf_board_fds_for(k->ground.board, HF_BOARD_CONTROLLER, 0),
         .setup = k->ground.setup,
     };
 
     memcpy(h.build, k->programs.build, sizeof(h.build));
     memset(h.listener_fd, -1, sizeof(h.listener_fd));
-    if (role == HF_ROLE_CONTROLLER) {
-        h.board = hf_board_fds_for(k->ground.board, HF_BOARD_CONTROLLER, 0);
-    } else {
-        h.slot = k->slot;
-        h.access_log_fd = k->ground.access_log_fd;
-        memcpy(h.listener_fd, k->ground.listener_fd, sizeof(h.listener_fd));
-        h.board = hf_board_fds_for(k->ground.board, HF_BOARD_GATEWAY, k->slot);
-    }
     return h;
 }
 
-/* Books the outcome of a fork; a failed one is tried again. */
-static bool started(struct keeper *k, struct member *m, pid_t pid, const struct hf_error *e)
+bool hf_keeper_started(struct hf_keeper *k, struct hf_member *m, pid_t pid,
+                       const struct hf_error *e)
 {
     if (pid < 0) {
         hf_err("cannot start the %s: %s", m->name, e->text);
@@ -124,79 +82,35 @@ static bool started(struct keeper *k, struct member *m, pid_t pid, const struct 
     return true;
 }
 
-/* The newest bundle goes with the hand-over, later ones by the courier. */
-static pid_t fork_gateway(struct keeper *k, struct hf_error *e)
-{
-    int fd, rc = hf_courier_init(&k->courier, &fd, e);
-    struct hf_handover h;
-    pid_t pid;
-
-    if (rc)
-        return rc;
-    h = handover_for(k, HF_ROLE_GATEWAY, fd);
-    h.last_plan_fd = hf_ground_last_plan(&k->ground);
-    pid = hf_child_start(k->programs.gateway, &h, e);
-    close(fd);
-    if (h.last_plan_fd >= 0)
-        close(h.last_plan_fd);
-    if (pid < 0)
-        hf_courier_done(&k->courier);
-    return pid;
-}
-
-static void start_gateway(struct keeper *k)
-{
-    struct hf_error e = {0};
-    uint32_t slot;
-    pid_t pid;
-
-    if (hf_board_claim(k->ground.board, &slot)) {
-        hf_error_set(&e, HF_ELIMIT, "no slot of the board is free");
-        started(k, &k->gateway, HF_ELIMIT, &e);
-        return;
-    }
-    k->slot = slot;
-    pid = fork_gateway(k, &e);
-    if (!started(k, &k->gateway, pid, &e)) {
-        hf_board_release(k->ground.board, slot);
-        return;
-    }
-    hf_board_claim_pid(k->ground.board, slot, pid);
-    hf_watchdog_reset(&k->watchdog);
-    hf_timer_after(k->loop, &k->greeting, GREETING_POLL);
-    hf_info("gateway started pid=%d slot=%u", pid, slot);
-    tell(k, HF_KEEPER_GATEWAY_STARTED, slot, pid, 0);
-}
-
-static void start_controller(struct keeper *k)
+void hf_keeper_start_controller(struct hf_keeper *k)
 {
     struct hf_error e = {0};
     struct hf_handover h;
     pid_t pid;
 
     receive_messages(k); /* the last words of the one before: the next gets what they changed */
-    h = handover_for(k, HF_ROLE_CONTROLLER, k->mailbox.controller_fd);
+    h = handover_for_controller(k);
     pid = hf_child_start(k->programs.own, &h, &e);
-    if (!started(k, &k->controller, pid, &e))
+    if (!hf_keeper_started(k, &k->controller, pid, &e))
         return;
     hf_info("controller started pid=%d", pid);
-    if (k->phase == PHASE_STOPPING)
-        tell(k, HF_KEEPER_STOP_INSTANCES, 0, 0, 0);
+    if (k->phase == HF_PHASE_STOPPING)
+        hf_keeper_tell(k, HF_KEEPER_STOP_INSTANCES, 0, 0, 0);
 }
 
 static void on_gateway_again(struct hf_timer *t)
 {
-    start_gateway(HF_CONTAINER(t, struct keeper, gateway.again));
+    hf_gateways_start(HF_CONTAINER(t, struct hf_keeper, gateway.again));
 }
 
 static void on_controller_again(struct hf_timer *t)
 {
-    start_controller(HF_CONTAINER(t, struct keeper, controller.again));
+    hf_keeper_start_controller(HF_CONTAINER(t, struct hf_keeper, controller.again));
 }
 
 /* ---- stopping ---- */
 
-static void kill_member(const struct member *m, int sig)
+static void kill_member(const struct hf_member *m, int sig)
 {
     if (m->pid > 0)
         kill(m->pid, sig);
@@ -210,11 +124,11 @@ static bool childless(void)
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
 }
 
-static void stop_controller(struct keeper *k, const char *why)
+static void stop_controller(struct hf_keeper *k, const char *why)
 {
-    set_phase(k, PHASE_STOPPING, why);
+    set_phase(k, HF_PHASE_STOPPING, why);
     if (childless()) {
-        set_phase(k, PHASE_ENDED, "no process is left");
+        set_phase(k, HF_PHASE_ENDED, "no process is left");
         return;
     }
     hf_timer_after(k->loop, &k->deadline, k->hurry ? HURRY : hf_ms(k->ground.setup.stop_ms));
@@ -223,19 +137,19 @@ static void stop_controller(struct keeper *k, const char *why)
         if (k->controller.pid)
             kill_member(&k->controller, SIGTERM);
         else
-            set_phase(k, PHASE_ENDED, "no controller runs");
+            set_phase(k, HF_PHASE_ENDED, "no controller runs");
     } else if (k->controller.pid) {
-        tell(k, HF_KEEPER_STOP_INSTANCES, 0, 0, 0);
+        hf_keeper_tell(k, HF_KEEPER_STOP_INSTANCES, 0, 0, 0);
     } else if (!hf_timer_armed(&k->controller.again)) {
-        start_controller(k);
+        hf_keeper_start_controller(k);
     }
 }
 
-static void hurry(struct keeper *k)
+static void hurry(struct hf_keeper *k)
 {
-    if (k->phase == PHASE_DRAINING) {
-        hf_warn("told to hurry: the gateway is killed pid=%d", k->gateway.pid);
-        kill_member(&k->gateway, SIGKILL);
+    if (k->phase == HF_PHASE_DRAINING) {
+        hf_warn("told to hurry: the gateways are killed pid=%d", k->gateway.pid);
+        hf_gateways_signal(k, SIGKILL);
     } else if (!k->hurry) {
         hf_warn("told to hurry: the controller gets %d s more", (int)(HURRY.ns / HF_NS_PER_S));
         hf_timer_after(k->loop, &k->deadline, HURRY);
@@ -245,17 +159,18 @@ static void hurry(struct keeper *k)
     k->hurry = true;
 }
 
-static void stop(struct keeper *k, const char *why)
+static void stop(struct hf_keeper *k, const char *why)
 {
-    if (k->phase != PHASE_SERVING) {
+    if (k->phase != HF_PHASE_SERVING) {
         hurry(k);
         return;
     }
-    set_phase(k, PHASE_DRAINING, why);
+    set_phase(k, HF_PHASE_DRAINING, why);
+    hf_change_abort(k);
     hf_timer_stop(&k->gateway.again);
     hf_timer_stop(&k->greeting);
-    if (k->gateway.pid) {
-        kill_member(&k->gateway, SIGTERM);
+    if (hf_gateways_alive(k)) {
+        hf_gateways_signal(k, SIGTERM);
         hf_timer_after(k->loop, &k->deadline, hf_ms(k->ground.setup.stop_ms));
     } else {
         stop_controller(k, "no gateway runs");
@@ -264,12 +179,12 @@ static void stop(struct keeper *k, const char *why)
 
 static void on_deadline(struct hf_timer *t)
 {
-    struct keeper *k = HF_CONTAINER(t, struct keeper, deadline);
+    struct hf_keeper *k = HF_CONTAINER(t, struct hf_keeper, deadline);
 
-    if (k->phase == PHASE_DRAINING) {
+    if (k->phase == HF_PHASE_DRAINING) {
         hf_warn("the gateway did not drain in time and is killed pid=%d", k->gateway.pid);
-        kill_member(&k->gateway, SIGKILL);
-    } else if (k->phase == PHASE_STOPPING) {
+        hf_gateways_signal(k, SIGKILL);
+    } else if (k->phase == HF_PHASE_STOPPING) {
         hf_err("the controller did not stop in time; instances may still run pid=%d",
                k->controller.pid);
         k->incomplete = true;
@@ -277,13 +192,13 @@ static void on_deadline(struct hf_timer *t)
         if (k->controller.pid)
             kill_member(&k->controller, SIGKILL);
         else
-            set_phase(k, PHASE_ENDED, "no controller runs");
+            set_phase(k, HF_PHASE_ENDED, "no controller runs");
     }
 }
 
 /* ---- the ends of processes ---- */
 
-static void schedule(struct keeper *k, struct member *m, int status)
+void hf_keeper_schedule(struct hf_keeper *k, struct hf_member *m, int status)
 {
     const struct hf_run run = {.started = m->started,
                                .ended = hf_loop_now(k->loop),
@@ -297,65 +212,39 @@ static void schedule(struct keeper *k, struct member *m, int status)
     hf_timer_after(k->loop, &m->again, delay);
 }
 
-static void gateway_ended(struct keeper *k, int status)
-{
-    pid_t pid = k->gateway.pid;
-
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-        hf_err("the gateway made a system call that its sandbox forbids; its last line says which "
-               "pid=%d",
-               pid);
-    hf_board_release(k->ground.board, k->slot);
-    hf_courier_done(&k->courier);
-    tell(k, HF_KEEPER_GATEWAY_ENDED, k->slot, pid, status);
-    hf_timer_stop(&k->greeting);
-    if (k->phase == PHASE_SERVING) {
-        schedule(k, &k->gateway, status);
-        if (k->gateway.restart.delay.ns == 0) {
-            hf_timer_stop(&k->gateway.again);
-            start_gateway(k);
-        }
-    } else {
-        char why[HF_CHILD_STATUS_TEXT];
-        k->gateway.pid = 0;
-        hf_info("gateway ended pid=%d why=\"%s\"", pid, hf_child_status(status, why));
-        stop_controller(k, "the gateway is gone");
-    }
-}
-
-static void controller_ended(struct keeper *k, int status)
+static void controller_ended(struct hf_keeper *k, int status)
 {
     bool done = status == 0 || k->ground.setup.keep_instances || k->incomplete || childless();
 
-    if (k->phase == PHASE_STOPPING && done) {
+    if (k->phase == HF_PHASE_STOPPING && done) {
         k->controller.pid = 0;
-        set_phase(k, PHASE_ENDED, "the controller is gone");
-    } else {
-        schedule(k, &k->controller, status);
+        set_phase(k, HF_PHASE_ENDED, "the controller is gone");
+    } else if (!hf_change_controller_ended(k, k->controller.pid, status)) {
+        hf_keeper_schedule(k, &k->controller, status);
     }
 }
 
-static void reap(struct keeper *k)
+static void reap(struct hf_keeper *k)
 {
     int status;
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (pid == k->gateway.pid)
-            gateway_ended(k, status);
-        else if (pid == k->controller.pid)
+        if (pid == k->controller.pid)
             controller_ended(k, status);
-        else
-            tell(k, HF_KEEPER_ORPHAN_ENDED, 0, pid, status);
+        else if (!hf_gateways_ended(k, pid, status) && !hf_change_check_ended(k, pid, status))
+            hf_keeper_tell(k, HF_KEEPER_ORPHAN_ENDED, 0, pid, status);
     }
     hf_lock_note(&k->ground.lock, k->gateway.pid, k->controller.pid);
+    if (k->phase == HF_PHASE_DRAINING && !hf_gateways_alive(k))
+        stop_controller(k, "the gateways are gone");
 }
 
 /* ---- the loop's callbacks ---- */
 
 static void on_signal(struct hf_watch *w, uint32_t events)
 {
-    struct keeper *k = HF_CONTAINER(w, struct keeper, signal_watch);
+    struct hf_keeper *k = HF_CONTAINER(w, struct hf_keeper, signal_watch);
     struct signalfd_siginfo info;
 
     (void)events;
@@ -367,7 +256,7 @@ static void on_signal(struct hf_watch *w, uint32_t events)
             break;
         case SIGHUP:
             hf_info("SIGHUP came: the controller is asked to reload");
-            tell(k, HF_KEEPER_RELOAD, 0, 0, 0);
+            hf_keeper_tell(k, HF_KEEPER_RELOAD, 0, 0, 0);
             break;
         default:
             reap(k);
@@ -377,7 +266,7 @@ static void on_signal(struct hf_watch *w, uint32_t events)
 }
 
 /* What the configuration says now. */
-static void limit_stop(struct keeper *k, int32_t stop_ms)
+static void limit_stop(struct hf_keeper *k, int32_t stop_ms)
 {
     char text[32];
 
@@ -387,32 +276,51 @@ static void limit_stop(struct keeper *k, int32_t stop_ms)
     hf_info("a stop may take %s now", hf_duration_format(hf_ms(stop_ms), text, sizeof(text)));
 }
 
-/* Held for gateways and controllers that start later, and brought to the one that runs. What is in
+/* Held for gateways and controllers that start later, and brought to those that run. What is in
  * it is not the keeper's to know; that nobody can change it any more is. */
-static void take_bundle(struct keeper *k, int fd)
+static void take_bundle(struct hf_keeper *k, int fd)
 {
     if (k->tls_fd >= 0)
         close(k->tls_fd);
     k->tls_fd = fd;
-    hf_courier_bring(&k->courier, fd);
+    hf_gateways_bring_tls(k);
 }
 
-static void receive_messages(struct keeper *k)
+/* Returns true if fd, which came with it, is taken over. */
+static bool take_message(struct hf_keeper *k, const struct hf_keeper_request *r, int fd)
 {
-    struct hf_keeper_message message;
+    switch (r->head.type) {
+    case HF_KEEPER_TLS:
+        if (!hf_pass_sealed(fd, HF_TLS_BYTES_MAX))
+            break;
+        take_bundle(k, fd);
+        return true;
+    case HF_KEEPER_STOP_LIMIT:
+        limit_stop(k, r->head.status);
+        return false;
+    case HF_KEEPER_CONTROLLER_STARTED:
+        hf_change_controller_started(k, r->head.pid);
+        return false;
+    case HF_KEEPER_SWITCH:
+    case HF_KEEPER_UPGRADE:
+        hf_change_request(k, r);
+        return false;
+    default:
+        break;
+    }
+    hf_warn("the controller sent what is no message to the keeper type=%u", r->head.type);
+    return false;
+}
+
+static void receive_messages(struct hf_keeper *k)
+{
+    struct hf_keeper_request r;
     int rc, fd = -1;
 
-    while ((rc = hf_mailbox_receive(&k->mailbox, &message, &fd)) != HF_EAGAIN) {
-        if (!rc && message.type == HF_KEEPER_TLS && hf_pass_sealed(fd, HF_TLS_BYTES_MAX)) {
-            take_bundle(k, fd);
-            continue;
-        }
-        if (!rc && message.type == HF_KEEPER_STOP_LIMIT)
-            limit_stop(k, message.status);
-        else
-            hf_warn("the controller sent what is no message to the keeper type=%u",
-                    rc ? 0 : message.type);
-        if (!rc && fd >= 0)
+    while ((rc = hf_mailbox_receive(&k->mailbox, &r, &fd)) != HF_EAGAIN) {
+        if (rc)
+            hf_warn("the controller sent what is no message to the keeper");
+        else if (!take_message(k, &r, fd) && fd >= 0)
             close(fd);
     }
 }
@@ -420,45 +328,17 @@ static void receive_messages(struct keeper *k)
 static void on_message(struct hf_watch *w, uint32_t events)
 {
     (void)events;
-    receive_messages(HF_CONTAINER(w, struct keeper, mailbox_watch));
+    receive_messages(HF_CONTAINER(w, struct hf_keeper, mailbox_watch));
 }
 
 static void on_tick(struct hf_timer *t)
 {
-    struct keeper *k = HF_CONTAINER(t, struct keeper, tick);
-    struct hf_live_view live = hf_board_live(k->ground.board, k->slot);
-    int silent;
+    struct hf_keeper *k = HF_CONTAINER(t, struct hf_keeper, tick);
 
     hf_timer_after(k->loop, t, TICK);
     hf_mailbox_flush(&k->mailbox);
-    hf_courier_again(&k->courier, k->tls_fd);
-    if (k->phase != PHASE_SERVING || !k->gateway.pid)
-        return;
-    silent = hf_watchdog_tick(&k->watchdog, &live);
-    if (silent >= 0) {
-        hf_err("the gateway is silent and is killed pid=%d worker=%d", k->gateway.pid, silent);
-        hf_watchdog_reset(&k->watchdog);
-        kill_member(&k->gateway, SIGKILL);
-    }
-}
-
-static void on_greeting(struct hf_timer *t)
-{
-    struct keeper *k = HF_CONTAINER(t, struct keeper, greeting);
-    struct hf_live_view live = hf_board_live(k->ground.board, k->slot);
-    struct hf_duration took = hf_mono_sub(hf_loop_now(k->loop), k->gateway.started);
-    char text[HF_LISTENERS_MAX * (HF_ADDR_TEXT + 2)], one[HF_ADDR_TEXT];
-    size_t n = 0;
-
-    if (atomic_load(&live.live->phase) != HF_LIVE_SERVING) {
-        hf_timer_after(k->loop, t, GREETING_POLL);
-        return;
-    }
-    for (uint32_t i = 0; i < k->ground.setup.n_listeners; i++)
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "",
-                              hf_addr_format(&k->ground.setup.bound[i], one));
-    hf_info("serving on %s pid=%d after_ms=%lld", text, k->gateway.pid,
-            (long long)hf_duration_ms(took));
+    hf_change_tick(k);
+    hf_gateways_tick(k);
 }
 
 /* ---- from start to end ---- */
@@ -480,7 +360,7 @@ static int open_signals(struct hf_error *e)
     return fd < 0 ? hf_error_errno(e, HF_EIO, "cannot make a signal descriptor") : fd;
 }
 
-static int open_loop(struct keeper *k, struct hf_error *e)
+static int open_loop(struct hf_keeper *k, struct hf_error *e)
 {
     int fd = open_signals(e), rc;
 
@@ -497,14 +377,27 @@ static int open_loop(struct keeper *k, struct hf_error *e)
         hf_loop_watch(k->loop, &k->mailbox_watch, EPOLLIN))
         return hf_error_errno(e, HF_EIO, "cannot watch a descriptor");
     hf_timer_init(&k->tick, on_tick);
-    hf_timer_init(&k->greeting, on_greeting);
     hf_timer_init(&k->deadline, on_deadline);
     hf_timer_init(&k->gateway.again, on_gateway_again);
     hf_timer_init(&k->controller.again, on_controller_again);
     return 0;
 }
 
-static int open_keeper(struct keeper *k, const char *config, bool keep_instances,
+static struct hf_keeper *keeper_new(void)
+{
+    static struct hf_keeper keeper;
+    struct hf_keeper *k = &keeper;
+
+    hf_log_init("keeper", HF_LOG_INFO);
+    k->tls_fd = -1;
+    k->gateway.name = "gateway";
+    k->controller.name = "controller";
+    hf_gateways_init(k);
+    hf_change_init(k);
+    return k;
+}
+
+static int open_keeper(struct hf_keeper *k, const char *config, bool keep_instances,
                        struct hf_error *e)
 {
     struct hf_setup setup;
@@ -522,32 +415,97 @@ static int open_keeper(struct keeper *k, const char *config, bool keep_instances
     rc = hf_ground_open(&setup, &k->ground, e);
     if (rc)
         return rc;
+    k->change.ground = hf_ground_same(&k->ground);
     rc = hf_mailbox_init(&k->mailbox, e);
     if (rc)
         return rc;
     return open_loop(k, e);
 }
 
-int hf_keeper_run(const char *config, bool keep_instances)
+/* Until the last child has ended. Returns the exit status. */
+static int keep(struct hf_keeper *k)
 {
-    static struct keeper keeper;
-    struct keeper *k = &keeper;
-    struct hf_error e = {0};
-
-    hf_log_init("keeper", HF_LOG_INFO);
-    k->tls_fd = k->courier.fd = -1;
-    k->gateway.name = "gateway";
-    k->controller.name = "controller";
-    if (open_keeper(k, config, keep_instances, &e)) {
-        if (e.text[0])
-            fprintf(stderr, "holdfast: %s\n", e.text);
-        return 1; /* the process ends, and with it what was opened */
-    }
-    start_gateway(k);
-    start_controller(k);
     hf_timer_after(k->loop, &k->tick, TICK);
     hf_loop_run(k->loop);
     hf_ground_close(&k->ground);
     hf_programs_close(&k->programs);
     return k->incomplete ? 1 : 0;
+}
+
+int hf_keeper_run(const char *config, bool keep_instances)
+{
+    struct hf_keeper *k = keeper_new();
+    struct hf_error e = {0};
+
+    if (open_keeper(k, config, keep_instances, &e)) {
+        if (e.text[0])
+            fprintf(stderr, "holdfast: %s\n", e.text);
+        return 1; /* the process ends, and with it what was opened */
+    }
+    hf_gateways_start(k);
+    hf_keeper_start_controller(k);
+    return keep(k);
+}
+
+/* ---- in the place of another executable's ---- */
+
+static int take_over(struct hf_keeper *k, const struct hf_state *s, struct hf_error *e)
+{
+    int rc;
+
+    k->mailbox.fd = s->keeper_fd; /* watched from the start */
+    rc = open_loop(k, e);
+    if (!rc)
+        rc = hf_state_restore(k, s, e);
+    return rc;
+}
+
+static void close_on_exec(int fd)
+{
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* Better the keeper before than none: it finds its state as it has left it. */
+static int give_back(const struct hf_state *s, const struct hf_error *why)
+{
+    struct hf_error e = {0};
+    struct hf_state back = *s;
+    int fd;
+
+    hf_err("cannot take over: %s", why->text);
+    if (back.before_own_fd < 0 || back.returned)
+        return 1;
+    back.returned = 1;
+    snprintf(back.report.text, sizeof(back.report.text),
+             "the new keeper could not take over: %.300s", why->text);
+    fd = hf_state_write(&back, &e);
+    if (fd >= 0)
+        hf_child_become(back.before_own_fd, fd, &back, &e);
+    hf_err("cannot go back either: %s", e.text);
+    return 1;
+}
+
+int hf_keeper_resume(void)
+{
+    static struct hf_state s;
+    struct hf_keeper *k = keeper_new();
+    struct hf_error e = {0};
+
+    if (hf_state_read(&s, &e)) {
+        fprintf(stderr, "holdfast: %s\n", e.text);
+        return 2;
+    }
+    if (take_over(k, &s, &e))
+        return give_back(&s, &e);
+    hf_state_each_fd(&s, close_on_exec);
+    if (hf_child_prepare(&e))
+        hf_warn("%s", e.text);
+    hf_info("the keeper goes on as build %s", hf_build);
+    if (s.returned)
+        hf_change_step_failed(k, s.report.text);
+    else
+        hf_change_step_done(k);
+    reap(k); /* whose signal came before the exec */
+    receive_messages(k);
+    return keep(k);
 }

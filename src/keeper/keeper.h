@@ -10,3 +10,8 @@
  * of the process: 0 stopped as asked, 1 could not start, or could not stop everything. What is
  * wrong stands on standard error. */
 int hf_keeper_run(const char *config, bool keep_instances);
+
+/* In the role HF_ROLE_NAME_KEEPER: goes on where the executable before has left off, in the same
+ * process. In the role HF_ROLE_NAME_CHECK: finds out if that would work. Exit statuses. */
+int hf_keeper_resume(void);
+int hf_keeper_check(void);

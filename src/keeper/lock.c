@@ -132,6 +132,12 @@ void hf_lock_note(struct hf_lock *lock, pid_t gateway, pid_t controller)
     (void)write_note(lock);
 }
 
+void hf_lock_keep(struct hf_lock *lock, int fd, pid_t gateway, pid_t controller)
+{
+    *lock = (struct hf_lock){.fd = fd, .keeper = hf_lock_process(getpid())};
+    hf_lock_note(lock, gateway, controller);
+}
+
 void hf_lock_drop(struct hf_lock *lock)
 {
     hf_lock_note(lock, 0, 0);

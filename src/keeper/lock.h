@@ -28,4 +28,7 @@ struct hf_lock_process hf_lock_process(pid_t pid);
 /* Writes down the present processes. A full disk only makes a later message poorer. */
 void hf_lock_note(struct hf_lock *lock, pid_t gateway, pid_t controller);
 
+/* The lock that this process has already, of the executable that it was. */
+void hf_lock_keep(struct hf_lock *lock, int fd, pid_t gateway, pid_t controller);
+
 void hf_lock_drop(struct hf_lock *lock);

@@ -51,14 +51,14 @@ void hf_mailbox_send(struct hf_mailbox *m, const struct hf_keeper_message *messa
         keep(m, message);
 }
 
-int hf_mailbox_receive(struct hf_mailbox *m, struct hf_keeper_message *ret, int *ret_fd)
+int hf_mailbox_receive(struct hf_mailbox *m, struct hf_keeper_request *ret, int *ret_fd)
 {
-    struct hf_keeper_message message;
-    int rc = hf_pass_receive(m->fd, &message, sizeof(message), ret_fd);
+    struct hf_keeper_request request = {0};
+    int rc = hf_pass_receive_part(m->fd, &request, sizeof(request.head), sizeof(request), ret_fd);
 
     if (rc == HF_EIO)
         return HF_EAGAIN; /* the keeper holds both ends: neither is ever gone */
     if (!rc)
-        *ret = message;
+        *ret = request;
     return rc;
 }

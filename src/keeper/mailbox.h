@@ -23,7 +23,8 @@ void hf_mailbox_send(struct hf_mailbox *m, const struct hf_keeper_message *messa
 /* Sends what was kept, as far as the controller reads. */
 void hf_mailbox_flush(struct hf_mailbox *m);
 
-/* A message from the controller, and the descriptor that came with it, the caller's then; -1: none.
- * HF_EAGAIN: there is no message; HF_EINVAL: what came was none. */
-HF_MUST_CHECK int hf_mailbox_receive(struct hf_mailbox *m, struct hf_keeper_message *ret,
+/* A message from the controller, or a whole request (of a plain message, the rest is 0); and the
+ * descriptor that came with it, the caller's then; -1: none. HF_EAGAIN: there is no message;
+ * HF_EINVAL: what came was none. */
+HF_MUST_CHECK int hf_mailbox_receive(struct hf_mailbox *m, struct hf_keeper_request *ret,
                                      int *ret_fd);

@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -12,38 +15,57 @@
 
 #define SELF "/proc/self/exe"
 
-/* The folder that this executable is in; also after it was replaced or removed. */
-static int own_folder(char ret[PATH_MAX], struct hf_error *e)
+static int own_path(char ret[PATH_MAX], struct hf_error *e)
 {
-    char path[PATH_MAX];
-    ssize_t n = readlink(SELF, path, sizeof(path) - 1);
-    char *end;
+    ssize_t n = readlink(SELF, ret, PATH_MAX - 1);
 
     if (n < 0)
         return hf_error_errno(e, HF_EIO, "cannot read " SELF);
-    path[n] = 0;
-    end = strrchr(path, '/');
-    if (!end)
-        return hf_error_set(e, HF_EIO, SELF " names no file");
-    *end = 0;
-    memcpy(ret, path, (size_t)(end - path) + 1);
+    ret[n] = 0;
     return 0;
 }
 
-/* Beside this one, as after a build; else where it is installed. ret_path: which one it is. */
-static int open_gateway(char ret_path[PATH_MAX], struct hf_error *e)
+static bool same_file(const char *a, const char *b)
 {
-    char own[PATH_MAX];
-    const char *const folders[] = {own, HF_LIBEXEC};
-    int rc = own_folder(own, e);
+    struct stat x, y;
 
-    for (size_t i = 0; !rc && i < HF_COUNT(folders); i++) {
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* The path by which this program was started: where the next one will be found. It may lead over
+ * links, which /proc has resolved. */
+static void started_from(const char *own, char ret[HF_PATH_SIZE])
+{
+    const char *name = (const char *)getauxval(AT_EXECFN);
+    char path[PATH_MAX], folder[PATH_MAX];
+    int n;
+
+    if (name && name[0] == '/')
+        n = snprintf(path, sizeof(path), "%s", name);
+    else
+        n = snprintf(path, sizeof(path), "%s/%s", getcwd(folder, sizeof(folder)) ? folder : "",
+                     name ? name : "");
+    if (n >= HF_PATH_SIZE || !same_file(path, SELF))
+        n = snprintf(path, sizeof(path), "%s", own);
+    hf_str_copy((struct hf_str){path, (size_t)n}, ret, HF_PATH_SIZE);
+}
+
+/* Beside the program at own, as after a build; else where it is installed. ret_path: which one it
+ * is. */
+static int open_gateway(const char *own, char ret_path[PATH_MAX], struct hf_error *e)
+{
+    const char *slash = strrchr(own, '/');
+    char beside[PATH_MAX];
+    const char *const folders[] = {beside, HF_LIBEXEC};
+
+    hf_str_copy((struct hf_str){own, slash ? (size_t)(slash - own) : 0}, beside, sizeof(beside));
+    for (size_t i = 0; i < HF_COUNT(folders); i++) {
         char path[PATH_MAX];
         int fd, n = snprintf(path, sizeof(path), "%s/" HF_PROGRAM_GATEWAY, folders[i]);
 
         if (n >= PATH_MAX)
             continue;
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
             return hf_error_errno(e, HF_EIO, "cannot open %s", path);
         if (fd >= 0) {
@@ -51,38 +73,42 @@ static int open_gateway(char ret_path[PATH_MAX], struct hf_error *e)
             return fd;
         }
     }
-    return rc ? rc
-              : hf_error_set(e, HF_ENOENT,
-                             "there is no " HF_PROGRAM_GATEWAY " in %s nor in " HF_LIBEXEC, own);
+    return hf_error_set(e, HF_ENOENT, "there is no " HF_PROGRAM_GATEWAY " in %s nor in " HF_LIBEXEC,
+                        beside);
 }
 
-static int check_gateway(int fd, const char *path, const char *build, struct hf_error *e)
+int hf_programs_check(const struct hf_programs *p, const char *gateway_path, struct hf_error *e)
 {
     char found[HF_BUILD_SIZE];
 
-    if (hf_child_build(fd, found, e)) {
-        hf_error_prefix(e, "%s is no gateway of this holdfast", path);
+    if (hf_child_build(p->gateway, found, e)) {
+        hf_error_prefix(e, "%s is no gateway of this holdfast", gateway_path);
         return HF_EREFUSED;
     }
-    if (strcmp(found, build) != 0)
+    if (strcmp(found, p->build) != 0)
         return hf_error_set(e, HF_EREFUSED,
                             "%s is of build %s; expected %s, as this holdfast is: install both "
                             "from one build",
-                            path, found, build);
+                            gateway_path, found, p->build);
     return 0;
 }
 
 int hf_programs_open(const char *build, struct hf_programs *ret, struct hf_error *e)
 {
     struct hf_programs p = {.own = open(SELF, O_RDONLY | O_CLOEXEC), .gateway = -1};
-    char path[PATH_MAX];
-    int rc = 0;
+    char own[PATH_MAX], path[PATH_MAX];
+    int rc;
 
-    hf_str_copy(hf_str(build), p.build, sizeof(p.build));
     if (p.own < 0)
         return hf_error_errno(e, HF_EIO, "cannot open " SELF);
-    p.gateway = open_gateway(path, e);
-    rc = p.gateway < 0 ? p.gateway : check_gateway(p.gateway, path, build, e);
+    rc = own_path(own, e);
+    hf_str_copy(hf_str(build), p.build, sizeof(p.build));
+    if (!rc)
+        p.gateway = rc = open_gateway(own, path, e);
+    if (rc >= 0) {
+        started_from(own, p.path);
+        rc = hf_programs_check(&p, path, e);
+    }
     if (rc) {
         hf_programs_close(&p);
         return rc;
@@ -91,9 +117,32 @@ int hf_programs_open(const char *build, struct hf_programs *ret, struct hf_error
     return 0;
 }
 
+int hf_programs_open_others(const char *path, struct hf_programs *ret, struct hf_error *e)
+{
+    struct hf_programs p = {.own = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), .gateway = -1};
+    char gateway[PATH_MAX];
+    struct stat st;
+    int rc = 0;
+
+    if (p.own < 0)
+        return hf_error_errno(e, HF_ENOENT, "cannot open %s", path);
+    if (fstat(p.own, &st) < 0 || !S_ISREG(st.st_mode) || !(st.st_mode & 0111))
+        rc = hf_error_set(e, HF_EREFUSED, "%s is no executable", path);
+    if (!rc)
+        p.gateway = rc = open_gateway(path, gateway, e);
+    if (rc < 0) {
+        hf_programs_close(&p);
+        return rc;
+    }
+    hf_str_copy(hf_str(path), p.path, sizeof(p.path));
+    *ret = p;
+    return 0;
+}
+
 void hf_programs_close(struct hf_programs *p)
 {
-    close(p->own);
+    if (p->own >= 0)
+        close(p->own);
     if (p->gateway >= 0)
         close(p->gateway);
     p->own = p->gateway = -1;

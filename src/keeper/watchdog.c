@@ -11,9 +11,12 @@ int hf_watchdog_tick(struct hf_watchdog *w, const struct hf_live_view *live)
 {
     int silent = -1;
 
-    for (uint32_t i = 0; i < live->capacity.workers && i < HF_BOARD_WORKERS_MAX; i++) {
+    /* Before the file is laid out, its first worker counts as one that has never turned. */
+    for (uint32_t i = 0; i < live->capacity.workers || i == 0; i++) {
         int64_t turn_ns =
-            atomic_load_explicit(&hf_live_worker(live, i)->turn_ns, memory_order_relaxed);
+            live->capacity.workers
+                ? atomic_load_explicit(&hf_live_worker(live, i)->turn_ns, memory_order_relaxed)
+                : 0;
         w->still[i] = turn_ns == w->seen_ns[i] ? w->still[i] + 1 : 0;
         w->seen_ns[i] = turn_ns;
         if (silent < 0 && w->still[i] >= HF_WATCHDOG_TICKS)

@@ -59,7 +59,8 @@ static int passed(struct msghdr *m)
     return fd;
 }
 
-int hf_pass_receive(int socket, void *message, size_t size, int *ret_fd)
+/* Returns the length of the message, 0 at the end, or HF_EAGAIN or HF_EIO. */
+static ssize_t receive(int socket, void *message, size_t size, bool *ret_longer, int *ret_fd)
 {
     struct iovec piece = {.iov_base = message, .iov_len = size};
     union control control;
@@ -68,21 +69,50 @@ int hf_pass_receive(int socket, void *message, size_t size, int *ret_fd)
                        .msg_control = &control,
                        .msg_controllen = CMSG_LEN(sizeof(int))};
     ssize_t n;
-    int fd;
 
     do
         n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? HF_EAGAIN : HF_EIO;
-    fd = passed(&m);
-    if ((size_t)n == size && !(m.msg_flags & MSG_TRUNC)) {
-        *ret_fd = fd;
-        return 0;
-    }
+    *ret_fd = passed(&m);
+    *ret_longer = m.msg_flags & MSG_TRUNC;
+    return n;
+}
+
+static int refuse(ssize_t n, int fd)
+{
     if (fd >= 0)
         close(fd);
     return n == 0 ? HF_EIO : HF_EINVAL;
+}
+
+int hf_pass_receive(int socket, void *message, size_t size, int *ret_fd)
+{
+    bool longer;
+    int fd;
+    ssize_t n = receive(socket, message, size, &longer, &fd);
+
+    if (n < 0)
+        return (int)n;
+    if ((size_t)n != size || longer)
+        return refuse(n, fd);
+    *ret_fd = fd;
+    return 0;
+}
+
+int hf_pass_receive_part(int socket, void *message, size_t least, size_t size, int *ret_fd)
+{
+    bool longer;
+    int fd;
+    ssize_t n = receive(socket, message, size, &longer, &fd);
+
+    if (n < 0)
+        return (int)n;
+    if ((size_t)n < least)
+        return refuse(n, fd);
+    *ret_fd = fd;
+    return 0;
 }
 
 bool hf_pass_sealed(int fd, size_t most)

@@ -18,5 +18,10 @@ HF_MUST_CHECK int hf_pass_send(int socket, const void *message, size_t n, int fd
  * another size, which is dropped with its descriptor; HF_EIO: the other side is gone. */
 HF_MUST_CHECK int hf_pass_receive(int socket, void *message, size_t size, int *ret_fd);
 
+/* The same for a message of at least `least` bytes; what it has beyond size is dropped. Of a
+ * shorter one, the rest of the size bytes stays as it is. */
+HF_MUST_CHECK int hf_pass_receive_part(int socket, void *message, size_t least, size_t size,
+                                       int *ret_fd);
+
 /* Is fd a memory file of 1 to most bytes that nobody can change any more? */
 bool hf_pass_sealed(int fd, size_t most);

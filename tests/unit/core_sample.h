@@ -52,7 +52,7 @@ static inline void core_sample_init(struct core_sample *c, uint32_t n)
     c->live.live = aligned_alloc(64, hf_live_size(&core_capacity));
     memset(c->live.live, 0, hf_live_size(&core_capacity));
     hf_live_init(c->live.live, &core_capacity);
-    c->live.capacity = core_capacity;
+    c->live = hf_live_view(c->live.live, hf_live_size(&core_capacity), &core_capacity);
     for (uint32_t self = 0; self < SAMPLE_WORKERS; self++) {
         struct hf_view *v = &c->view[self];
         *v = (struct hf_view){.plan = c->plan, .workers = SAMPLE_WORKERS, .self = self};

@@ -68,6 +68,11 @@ static struct hf_live_view live(void)
     return hf_board_live(gateway, slot);
 }
 
+static struct hf_live *live_file(uint32_t of)
+{
+    return hf_board_live(keeper, of).live;
+}
+
 static void acknowledge(uint64_t generation)
 {
     struct hf_live_view v = live();
@@ -240,16 +245,15 @@ static void a_controller_cannot_write_what_gateways_say(void **state)
     assert_int_equal(ftruncate(fds.plan, 0), -1);
 }
 
-static void another_capacity_is_not_attached_to(void **state)
+static void a_file_that_is_too_small_is_not_attached_to(void **state)
 {
     struct hf_board_fds fds = inherited(HF_BOARD_GATEWAY, slot);
-    struct hf_board_capacity smaller = sample_capacity;
+    struct hf_board_capacity more = sample_capacity;
     struct hf_board *b = NULL;
 
     (void)state;
-    smaller.endpoints--;
-    assert_int_equal(hf_board_attach(&smaller, &fds, HF_BOARD_GATEWAY, slot, &b, NULL),
-                     HF_ECORRUPT);
+    more.workers = HF_BOARD_WORKERS_MAX;
+    assert_int_equal(hf_board_attach(&more, &fds, HF_BOARD_GATEWAY, slot, &b, NULL), HF_ELIMIT);
     assert_null(b);
 }
 
@@ -292,7 +296,9 @@ static void figures_outlive_their_gateway_until_the_next_claim(void **state)
         assert_true((next == slot) == (i == HF_BOARD_SLOTS - 1));
     }
     assert_int_equal(hf_count_get(&hf_live_worker(&v, 1)->requests), 0);
-    assert_true(hf_live_check(v.live, &sample_capacity));
+    assert_int_equal(hf_board_live(controller, slot).capacity.workers, 0);
+    hf_live_init(live_file(slot), &sample_capacity);
+    assert_int_equal(hf_board_live(controller, slot).capacity.workers, sample_capacity.workers);
 }
 
 /* --- drain --- */
@@ -455,7 +461,7 @@ int main(void)
         TEST(a_damaged_plan_is_refused),
         TEST(a_gateway_cannot_write_the_plan),
         TEST(a_controller_cannot_write_what_gateways_say),
-        TEST(another_capacity_is_not_attached_to),
+        TEST(a_file_that_is_too_small_is_not_attached_to),
         TEST(slots_are_claimed_once_and_run_out),
         TEST(figures_outlive_their_gateway_until_the_next_claim),
         TEST(drained_needs_acknowledgement_of_every_worker),

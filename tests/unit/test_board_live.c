@@ -72,11 +72,14 @@ static void a_second_that_left_the_ring_counts_as_late(void **state)
 static void parts_do_not_overlap(void **state)
 {
     size_t size = hf_live_size(&capacity);
-    struct hf_live_view v = {hf_alloc(size), capacity};
-    const char *end = (const char *)v.live + size;
+    struct hf_live *file = hf_alloc(size);
+    const char *end = (const char *)file + size;
+    struct hf_live_view v;
     const char *at;
 
     (void)state;
+    hf_live_init(file, &capacity);
+    v = hf_live_view(file, size, &capacity);
     at = (const char *)(v.live + 1);
     assert_true((const char *)hf_live_healths(&v) >= at);
     at = (const char *)(hf_live_healths(&v) + capacity.endpoints);
@@ -97,19 +100,75 @@ static void parts_do_not_overlap(void **state)
     hf_free(v.live);
 }
 
+static uint32_t workers_seen(struct hf_live *l, const struct hf_board_capacity *board)
+{
+    return hf_live_view(l, hf_live_size(&capacity), board).capacity.workers;
+}
+
 static void another_layout_is_seen(void **state)
 {
     struct hf_live *l = hf_alloc(hf_live_size(&capacity));
     struct hf_board_capacity other = capacity;
 
     (void)state;
-    assert_false(hf_live_check(l, &capacity));
+    assert_int_equal(workers_seen(l, &capacity), 0);
     hf_live_init(l, &capacity);
-    assert_true(hf_live_check(l, &capacity));
+    assert_int_equal(workers_seen(l, &capacity), capacity.workers);
+    other.workers = HF_BOARD_WORKERS_MAX; /* the file's own number counts */
+    assert_int_equal(workers_seen(l, &other), capacity.workers);
     other.endpoints++;
-    assert_false(hf_live_check(l, &other));
+    assert_int_equal(workers_seen(l, &other), 0);
     l->layout++;
-    assert_false(hf_live_check(l, &capacity));
+    assert_int_equal(workers_seen(l, &capacity), 0);
+    hf_free(l);
+}
+
+/* Whatever the writer says of sizes, nothing is read outside of the file. */
+static void a_shape_that_does_not_fit_is_refused(void **state)
+{
+    struct hf_live *l = hf_alloc(hf_live_size(&capacity));
+    struct hf_live_shape good;
+
+    (void)state;
+    hf_live_init(l, &capacity);
+    good = l->shape;
+#define REFUSED(change)                                                                            \
+    do {                                                                                           \
+        l->shape = good;                                                                           \
+        change;                                                                                    \
+        assert_int_equal(workers_seen(l, &capacity), 0);                                           \
+    } while (0)
+    REFUSED(l->shape.workers_at = UINT64_MAX - 63);
+    REFUSED(l->shape.workers_at += 32);
+    REFUSED(l->shape.worker_size = UINT64_C(1) << 62);
+    REFUSED(l->shape.worker_size = 64);
+    REFUSED(l->shape.services_in = UINT32_MAX - 63);
+    REFUSED(l->shape.endpoints_in = UINT32_MAX - 63);
+    REFUSED(l->shape.endpoint_size = UINT32_MAX - 63);
+    REFUSED(l->shape.service_size = UINT32_MAX - 63);
+    l->shape = good;
+    l->capacity.workers = HF_BOARD_WORKERS_MAX + 1;
+    assert_int_equal(workers_seen(l, &capacity), 0);
+    l->capacity.workers = HF_BOARD_WORKERS_MAX; /* more than the file has room for */
+    assert_int_equal(workers_seen(l, &capacity), 0);
+    hf_free(l);
+}
+
+/* A gateway of the next version, whose entries have grown, is read by this one. */
+static void larger_entries_are_read(void **state)
+{
+    struct hf_live *l = hf_alloc(hf_live_size(&capacity));
+    struct hf_live_view v;
+
+    (void)state;
+    hf_live_init(l, &capacity);
+    l->shape.service_size += 64;
+    l->shape.endpoint_size += 64;
+    l->shape.services_in += 64 * capacity.endpoints;
+    l->shape.worker_size += UINT64_C(64) * (capacity.endpoints + capacity.services);
+    v = hf_live_view(l, hf_live_size(&capacity), &capacity);
+    assert_int_equal(v.capacity.workers, capacity.workers);
+    assert_ptr_equal((char *)hf_live_endpoint(&v, 0, 1) - (char *)hf_live_endpoint(&v, 0, 0), 128);
     hf_free(l);
 }
 
@@ -121,6 +180,8 @@ int main(void)
         cmocka_unit_test(a_second_that_left_the_ring_counts_as_late),
         cmocka_unit_test(parts_do_not_overlap),
         cmocka_unit_test(another_layout_is_seen),
+        cmocka_unit_test(a_shape_that_does_not_fit_is_refused),
+        cmocka_unit_test(larger_entries_are_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@ static void whole(void **state)
 {
     struct hf_config *c =
         parse("/srv/shop.yaml", "gateway: { listen: [\"127.0.0.1:8080\", \"[::1]:8081\"], workers: "
-                                "3, lame_duck: 2s, drain: 20s }\n"
+                                "3, lame_duck: 2s, drain: 20s, drain_timeout: 90s }\n"
                                 "board: { services: 5, endpoints: 6, routes: 7 }\nservices:\n"
                                 "  s:\n" ROUTE COMMAND VERSION "    stop: { timeout: 11s }\n"
                                 "  t: { route: [{}], instances: [\"10.0.0.1:80\"] }\n");
@@ -32,7 +32,9 @@ static void whole(void **state)
     (void)state;
     assert_int_equal(hf_setup_from_config(c, &s, NULL), 0);
     assert_int_equal(hf_setup_check(&s, NULL), 0);
-    assert_int_equal(s.capacity.workers, 3);
+    assert_int_equal(s.workers, 3);
+    assert_int_equal(s.capacity.workers, HF_BOARD_WORKERS_MAX);
+    assert_int_equal(s.drain_ms, 90000);
     assert_int_equal(s.capacity.services, 5);
     assert_int_equal(s.capacity.endpoints, 6);
     assert_int_equal(s.capacity.routes, 7);
@@ -54,7 +56,8 @@ static void auto_and_off(void **state)
 
     (void)state;
     assert_int_equal(hf_setup_from_config(c, &s, NULL), 0);
-    assert_true(s.capacity.workers >= 1 && s.capacity.workers <= HF_BOARD_WORKERS_MAX);
+    assert_true(s.workers >= 1 && s.workers <= HF_BOARD_WORKERS_MAX);
+    assert_int_equal(s.drain_ms, 0);
     assert_string_equal(s.access_log, "");
     assert_string_equal(s.state, "/state");
     hf_config_unref(c);

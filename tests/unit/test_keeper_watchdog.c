@@ -3,13 +3,16 @@
 #include "base/mem.h"
 #include "keeper/watchdog.h"
 
-static struct hf_live_view live = {.capacity = {2, 1, 1, 1}};
+static const struct hf_board_capacity capacity = {2, 1, 1, 1};
+static struct hf_live_view live;
 static struct hf_watchdog dog;
 
 static int setup(void **state)
 {
     (void)state;
-    live.live = hf_alloc(hf_live_size(&live.capacity));
+    live.live = hf_alloc(hf_live_size(&capacity));
+    hf_live_init(live.live, &capacity);
+    live = hf_live_view(live.live, hf_live_size(&capacity), &capacity);
     hf_watchdog_reset(&dog);
     return 0;
 }
@@ -59,6 +62,16 @@ static void a_start_that_hangs_is_silence(void **state)
     assert_int_equal(hf_watchdog_tick(&dog, &live), 0);
 }
 
+static void a_gateway_that_lays_out_nothing_is_silent(void **state)
+{
+    struct hf_live_view nothing = {.live = live.live};
+
+    (void)state;
+    for (int i = 1; i < HF_WATCHDOG_TICKS; i++)
+        assert_int_equal(hf_watchdog_tick(&dog, &nothing), -1);
+    assert_int_equal(hf_watchdog_tick(&dog, &nothing), 0);
+}
+
 static void a_new_gateway_begins_anew(void **state)
 {
     (void)state;
@@ -75,9 +88,8 @@ static void a_new_gateway_begins_anew(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(who_turns_is_left_alone),
-        TEST(one_worker_that_stands_still_is_named),
-        TEST(a_start_that_hangs_is_silence),
+        TEST(who_turns_is_left_alone),       TEST(one_worker_that_stands_still_is_named),
+        TEST(a_start_that_hangs_is_silence), TEST(a_gateway_that_lays_out_nothing_is_silent),
         TEST(a_new_gateway_begins_anew),
     };
 

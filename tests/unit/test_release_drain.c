@@ -63,6 +63,7 @@ static int set_up(void **state)
     if (hf_loop_new(&loop, NULL) || hf_board_create(&capacity, &board, NULL) ||
         hf_board_claim(board, &slot) || hf_catalog_service_add(catalog, "orders", &service))
         return 1;
+    hf_live_init(hf_board_live(board, slot).live, &capacity);
     hf_service_config_set(catalog, service, &config);
     one = add("one", 1);
     other = add("other", 2);

@@ -411,6 +411,7 @@ static int set_up(void **state)
     if (hf_loop_new(&w.loop, NULL) || hf_store_open("sqlite", w.folder, w.loop, &w.store, NULL) ||
         hf_board_create(&capacity, &w.board, NULL) || hf_board_claim(w.board, &slot))
         return 1;
+    hf_live_init(hf_board_live(w.board, slot).live, &capacity);
     w.catalog = hf_catalog_new();
     w.observer.on_change = on_change;
     hf_catalog_observe(w.catalog, &w.observer);
