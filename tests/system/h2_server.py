@@ -184,8 +184,8 @@ class H2Connection:
                 try:
                     if reset:
                         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    else:
-                        self.sock.shutdown(socket.SHUT_RDWR)
+                    # Wakes the thread that reads, without which the socket would not end.
+                    self.sock.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
                 except OSError:
                     pass
                 self.sock.close()
