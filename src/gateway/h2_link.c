@@ -118,7 +118,7 @@ static bool send_gathered(struct hf_h2_link *l, struct hf_str s)
     if (send_out(l, s, &sent))
         return true;
     if (hf_buffer_add(&l->worker->buffers, &l->out, (struct hf_str){s.p + sent, s.n - sent}))
-        l->lost = true; /* cannot be: at most HF_H2_SEND_SIZE and one frame */
+        l->lost = true; /* the buffers of the worker are full */
     return false;
 }
 

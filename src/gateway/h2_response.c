@@ -213,7 +213,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         l->open = u;
         hf_response_data(u->base.exchange, slice);
     } else if (!keep_data(u, slice)) {
-        hf_h2_upstream_failed(u, HF_FAILURE_INVALID); /* more than the window allows */
+        hf_h2_upstream_failed(u, HF_FAILURE_INVALID); /* the buffers of the worker are full */
     }
     return 0;
 }
