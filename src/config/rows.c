@@ -320,7 +320,8 @@ static const struct hf_row route_rows[] = {
      .expected = "a location such as https://shop.example/new or https://{host}{path}",
      .doc =
          "Where the client is sent, in place of an instance's answer. {host} is the host that it "
-         "has asked, {path} the path and query, {rest} what follows `path` in them."},
+         "has asked, {path} the path and query, {rest} what follows `path` in them. Who is there "
+         "already is served: so https://{host}{path} is for those who come without TLS."},
     {"status", HF_ROW_CHOICE, FIELD(struct hf_config_route, status), .choices = redirects,
      .fallback = "308", .doc = "Status of the redirect."},
 };

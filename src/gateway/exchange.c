@@ -134,11 +134,13 @@ static void take_request(struct hf_exchange *x, const struct hf_h1_head *head,
                       (framing->kind == HF_H1_BODY_LENGTH && framing->length == 0);
 }
 
+/* Sends the client elsewhere; who is there already is served. */
 static void redirect(struct hf_exchange *x, const struct hf_routing *r,
                      const struct hf_h1_head *head)
 {
-    char location[HF_LOCATION_MOST];
-    struct hf_h1_out o = {location, location + sizeof(location), false};
+    char buf[HF_LOCATION_MOST];
+    struct hf_h1_out o = {buf, buf + sizeof(buf), false};
+    struct hf_str location;
 
     if (hf_routing_location(x->worker->view.plan, r, head->host, &o)) {
         hf_exchange_answer(x, 400, "a host is needed", 0);
@@ -148,9 +150,13 @@ static void redirect(struct hf_exchange *x, const struct hf_routing *r,
         hf_exchange_answer(x, 414, "the address is too long to be redirected", 0);
         return;
     }
+    location = (struct hf_str){buf, (size_t)(o.p - buf)};
+    if (hf_routing_is_here(r, location, hf_rewrite_scheme(x, head), head->authority)) {
+        hf_attempt_begin(x);
+        return;
+    }
     before_answer(x, r->route->redirect);
-    hf_answer_redirect(x->client, r->route->redirect,
-                       (struct hf_str){location, (size_t)(o.p - location)});
+    hf_answer_redirect(x->client, r->route->redirect, location);
     hf_exchange_finish(x, HF_ENDING_WHOLE);
 }
 

@@ -306,6 +306,15 @@ static void put_request_line(struct hf_h1_out *o, struct hf_exchange *x,
     HF_H1_PUT(o, "\r\n");
 }
 
+struct hf_str hf_rewrite_scheme(const struct hf_exchange *x, const struct hf_h1_head *head)
+{
+    const struct hf_h1_field *proto = hf_h1_field(head, HF_FIELD_X_FORWARDED_PROTO);
+    const struct hf_peer *peer = x->client->peer;
+
+    return proto && hf_peer_trusted(hf_worker_limits(x->worker), &peer->address) ? proto->value
+                                                                                 : scheme(peer);
+}
+
 int hf_rewrite_request(struct hf_exchange *x, const struct hf_h1_head *head,
                        const struct hf_h1_framing *framing, const struct hf_routing *r)
 {

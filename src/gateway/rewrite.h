@@ -3,6 +3,9 @@
 #include "gateway/exchange.h"
 #include "gateway/routing.h"
 
+/* "http" or "https": by which the client came, by a trusted proxy's word, else by the listener. */
+struct hf_str hf_rewrite_scheme(const struct hf_exchange *x, const struct hf_h1_head *head);
+
 /* Renders w->head into x->request: hop-by-hop fields go; the fields that tell of client and trace,
  * x-request-id and framing are set anew; the path is the route's. Fills x's id and the places of
  * url, host and what else the log wants. HF_ELIMIT: it does not fit.

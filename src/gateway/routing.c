@@ -107,3 +107,46 @@ int hf_routing_location(const struct hf_plan *plan, const struct hf_routing *r, 
     }
     return 0;
 }
+
+/* Takes it from the front of *rest, whatever its case. */
+static bool skip(struct hf_str *rest, struct hf_str s)
+{
+    if (rest->n < s.n || !hf_str_eq_nocase((struct hf_str){rest->p, s.n}, s))
+        return false;
+    *rest = (struct hf_str){rest->p + s.n, rest->n - s.n};
+    return true;
+}
+
+/* Without the port that is meant anyway. */
+static struct hf_str plain_host(struct hf_str host, struct hf_str scheme)
+{
+    struct hf_str port = scheme.n == 5 ? HF_STR(":443") : HF_STR(":80");
+
+    if (host.n > port.n && memcmp(host.p + host.n - port.n, port.p, port.n) == 0)
+        host.n -= port.n;
+    return host;
+}
+
+bool hf_routing_is_here(const struct hf_routing *r, struct hf_str location, struct hf_str scheme,
+                        struct hf_str host)
+{
+    struct hf_str rest = location, there;
+    const char *slash;
+
+    if (location.p[0] != '/') {
+        if (!skip(&rest, scheme) || !skip(&rest, HF_STR("://")))
+            return false;
+        slash = memchr(rest.p, '/', rest.n);
+        there = (struct hf_str){rest.p, slash ? (size_t)(slash - rest.p) : rest.n};
+        if (!hf_str_eq_nocase(plain_host(there, scheme), plain_host(host, scheme)))
+            return false;
+        rest = slash ? (struct hf_str){slash, rest.n - there.n} : HF_STR("/");
+    }
+    if (!hf_str_starts(rest, r->path))
+        return false;
+    rest = (struct hf_str){rest.p + r->path.n, rest.n - r->path.n};
+    if (!r->query.p)
+        return rest.n == 0;
+    return rest.n > 0 && rest.p[0] == '?' &&
+           hf_str_eq((struct hf_str){rest.p + 1, rest.n - 1}, r->query);
+}

@@ -39,3 +39,8 @@ static inline bool hf_routing_rewrites(const struct hf_routing *r)
  * request has none. */
 HF_MUST_CHECK int hf_routing_location(const struct hf_plan *plan, const struct hf_routing *r,
                                       struct hf_str host, struct hf_h1_out *o);
+
+/* Is that location the one that was asked for? Then it is no redirect that the client needs: it
+ * would come back for ever. scheme: "http" or "https", by which it came; host: its authority. */
+bool hf_routing_is_here(const struct hf_routing *r, struct hf_str location, struct hf_str scheme,
+                        struct hf_str host);

@@ -6,6 +6,8 @@ import subprocess
 import pytest
 
 from conftest import proxy
+from http2 import Http2
+from processes import wait_until
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 
@@ -115,8 +117,6 @@ def test_no_instance_says_when_to_try_again(make, client):
 
 def wait_serving(holdfast, client):
     """Waits until the gateway has a plan with the service in it, ready or not."""
-    from processes import wait_until
-
     def serving():
         try:
             return client(holdfast).request().response().status == 503
@@ -136,3 +136,12 @@ def test_curl_shows_a_problem(nowhere):
     done = subprocess.run(["curl", "-s", "-i", f"http://127.0.0.1:{nowhere.port}/nope"], capture_output=True,
                           text=True, timeout=20, check=True)
     assert "content-type: application/problem+json" in done.stdout
+
+
+def test_answers_over_http_2(nowhere):
+    with Http2(nowhere.port) as one:
+        problem, page = one.get("/nope"), one.get("/nope", headers=[("accept", BROWSER)])
+    assert json.loads(problem.body)["requestId"] == problem.get("x-request-id")
+    assert problem.get("content-type") == "application/problem+json"
+    assert (page.status, page.get("content-type")) == (404, "text/html; charset=utf-8")
+    assert Page(page.body.decode()).texts["code"] == page.get("x-request-id")

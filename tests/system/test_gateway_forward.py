@@ -2,7 +2,9 @@
 import re
 
 from conftest import proxy
-from processes import wait_until
+from http2 import Http2
+from processes import free_port, wait_until
+from tls import Authority, TlsClient, context
 
 
 def one_request(make, gateway, client, **request):
@@ -304,3 +306,40 @@ def test_a_redirected_upload_is_not_awaited(make, client):
     one = client(holdfast).send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 1000000\r\n\r\n")
     response = one.response()
     assert (response.status, response.get("connection")) == (308, "close")
+
+
+def test_a_redirect_to_tls_is_for_those_without(make, client):
+    """One route for both listeners: who has come by TLS, or has come so to a trusted proxy, is served."""
+    backend = make.backend()
+    authority = Authority(make.folder)
+    secure = free_port()
+    config = proxy(backend, route=[{"path": "/", "redirect": f"https://{{host}}:{secure}{{path}}"}])
+    holdfast = make.holdfast(config, start=False)
+    config["gateway"] = {"trusted_proxies": ["127.0.0.1"], "listen": [
+        f"127.0.0.1:{holdfast.port}",
+        {"address": f"127.0.0.1:{secure}", "tls": authority.issue("shop", "shop.example").files()}]}
+    holdfast.write(config)
+    holdfast.start()
+    holdfast.wait_ready("app", 1)
+    host = f"shop.example:{secure}"
+    response = client(holdfast).request(target="/a?b", host=host).response()
+    assert (response.status, response.get("location")) == (308, f"https://{host}/a?b")
+    with TlsClient(secure, context(authority)) as one:
+        assert one.request(target="/a?b", host=host).response().status == 200
+        assert one.request(target="/a", host="shop.example").response().status == 308  # another port
+    given = [("x-forwarded-proto", "https")]
+    assert client(holdfast).request(target="/c", host=host, headers=given).response().status == 200
+    assert backend.targets() == ["/a?b", "/c"]
+
+
+def test_routes_over_http_2(make):
+    backend = make.backend()
+    holdfast = configured(make, backend, {"forwarded": "both"}, route=[
+        {"path": "/shop", "rewrite": "/"}, {"path": "/old", "redirect": "https://{host}/new{rest}"}])
+    with Http2(holdfast.port) as one:
+        assert one.get("/shop/a?b").status == 200
+        response = one.get("/old/a?b", authority="shop.example:81")
+    assert (response.status, response.get("location")) == (308, "https://shop.example/new/a?b")
+    seen = backend.requests[0]
+    assert (seen.target, seen.get("x-forwarded-prefix")) == ("/a?b", "/shop")
+    assert seen.get("forwarded") == "for=127.0.0.1;proto=http;host=test"

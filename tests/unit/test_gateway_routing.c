@@ -103,6 +103,50 @@ static void a_redirect_may_need_a_host(void **state)
     assert_true(o.full); /* it does not fit, and that shows */
 }
 
+static void who_is_there_is_not_sent_there(void **state)
+{
+    static const struct {
+        const char *location, *scheme, *host, *origin;
+        bool here;
+    } rows[] = {
+        {"https://a.example/x", "https", "a.example", "/x", true},
+        {"https://a.example/x", "http", "a.example", "/x", false},
+        {"http://a.example/x", "https", "a.example", "/x", false},
+        {"https://A.example/x", "https", "a.Example", "/x", true},
+        {"https://a.example/x", "https", "a.example:443", "/x", true},
+        {"https://a.example:443/x", "https", "a.example", "/x", true},
+        {"https://a.example:8443/x", "https", "a.example:8443", "/x", true},
+        {"https://a.example/x", "https", "a.example:8443", "/x", false},
+        {"http://a.example/x", "http", "a.example:80", "/x", true},
+        {"http://a.example/x", "http", "a.example:443", "/x", false},
+        {"https://a.example/x", "https", "b.example", "/x", false},
+        {"https://a.example/x", "https", "a.example", "/y", false},
+        {"https://a.example/x", "https", "a.example", "/xy", false},
+        {"https://a.example/x", "https", "a.example", "/x?q", false},
+        {"https://a.example/x?q", "https", "a.example", "/x?q", true},
+        {"https://a.example/x?q", "https", "a.example", "/x", false},
+        {"https://a.example/x?q", "https", "a.example", "/x?p", false},
+        {"https://a.example/x?", "https", "a.example", "/x?", true},
+        {"https://a.example/x#q", "https", "a.example", "/x?q", false},
+        {"https://a.example", "https", "a.example", "/", true},
+        {"https://a.example", "https", "a.example", "//.", true},
+        {"https://a.example", "https", "", "/", false},
+        {"/x", "http", "a.example", "/x", true},
+        {"/x?q", "https", "", "/x?q", true},
+        {"/x", "http", "a.example", "/y", false},
+    };
+    const struct hf_plan *p = plan_of("/", "/x", 308);
+
+    (void)state;
+    for (size_t i = 0; i < HF_COUNT(rows); i++) {
+        struct hf_routing r;
+        assert_int_equal(find(p, rows[i].origin, &r), 0);
+        if (hf_routing_is_here(&r, hf_str(rows[i].location), hf_str(rows[i].scheme),
+                               hf_str(rows[i].host)) != rows[i].here)
+            fail_msg("%s: %s %s%s", rows[i].location, rows[i].scheme, rows[i].host, rows[i].origin);
+    }
+}
+
 static void what_follows_the_prefix_is_known(void **state)
 {
     static const struct {
@@ -176,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_redirect_leads_where_its_template_says, setup, teardown),
         cmocka_unit_test_setup_teardown(a_redirect_may_need_a_host, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_is_there_is_not_sent_there, setup, teardown),
         cmocka_unit_test_setup_teardown(what_follows_the_prefix_is_known, setup, teardown),
         cmocka_unit_test_setup_teardown(none_and_bad_are_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_probe_takes_no_route, setup, teardown),
