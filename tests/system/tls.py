@@ -72,6 +72,7 @@ class Authority:
 def context(authority, own=None, version=None, alpn=None):
     """A client's context that trusts the authority; own: the Issued that it shows."""
     made = ssl.create_default_context(cafile=str(authority.path))
+    made.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     if own:
         made.load_cert_chain(own.path, own.key_path)
     if version:
@@ -87,7 +88,9 @@ class TlsClient(Client):
     def __init__(self, port, made, name="shop.example", session=None, **keywords):
         super().__init__(port, **keywords)
         try:
-            self.sock = made.wrap_socket(self.sock, server_hostname=name, session=session)
+            # An end without close_notify is an error: somebody could have cut the connection.
+            self.sock = made.wrap_socket(self.sock, server_hostname=name, session=session,
+                                         suppress_ragged_eofs=False)
         except BaseException:
             self.sock.close()
             raise
