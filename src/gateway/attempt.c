@@ -145,8 +145,11 @@ void hf_attempt_send(struct hf_exchange *x)
         return;
     x->attempts += !x->begun;
     x->begun = true;
-    if (!hf_upstream_push(u))
+    if (!hf_upstream_push(u)) {
+        if (x->tunnel && x->response_done)
+            hf_tunnel_end(x); /* no way is left */
         return;
+    }
     if (x->state == HF_EXCHANGE_ATTEMPT)
         sent_some(x);
     else if (x->sent != before)

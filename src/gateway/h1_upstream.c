@@ -169,6 +169,7 @@ static bool push(struct hf_upstream *base)
         u->writable = false;
         if (errno != EAGAIN) {
             /* The other side may have answered before it closed: the end shows there. */
+            base->deaf = true;
             read_soon(u);
             return false;
         }

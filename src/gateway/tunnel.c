@@ -95,7 +95,7 @@ void hf_tunnel_response_end(struct hf_exchange *x)
     hf_client_flush(x->client);
     if (x->client->broken)
         hf_exchange_client_gone(x);
-    else if (sent_all(x))
+    else if (sent_all(x) || x->upstream->deaf)
         hf_tunnel_end(x);
     else
         hf_attempt_progress(x);

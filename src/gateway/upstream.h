@@ -29,6 +29,7 @@ struct hf_upstream {
     bool reused;   /* it served before: the other side may close it at any time */
     bool heard;    /* bytes of a response have come in this attempt */
     bool reusable; /* the response allows it */
+    bool deaf;     /* it takes no more of the request */
     bool closed;
 };
 

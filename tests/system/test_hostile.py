@@ -487,6 +487,28 @@ def test_upstream_that_ends(behind, moment, end, body):
     behind.given_back()
 
 
+@pytest.mark.parametrize("end", ["closed", "reset"])
+def test_tunnel_whose_endpoint_is_gone(behind, end):
+    """What the client still says goes nowhere: the tunnel ends, and does not wait for its timeout."""
+    def script(connection):
+        connection.head()
+        connection.send("HTTP/1.1 101 Go\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+        ENDS[end](connection.sock)
+
+    behind.backend.drop_connections()
+    behind.backend.script = script
+    one = behind.client().send("GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+    assert one.head().status == 101
+    try:
+        while True:
+            one.send("hello?")
+            threading.Event().wait(0.01)
+    except OSError:
+        pass
+    behind.given_back()
+    behind.close()
+
+
 # too many
 
 
@@ -578,7 +600,7 @@ def test_memory_of_buffers_is_bounded(make):
         response = one.response()
         assert (response.status, response.get("retry-after")) == (503, "1")
     front.close()
-    front.given_back()
+    front.given_back(calls=10)  # the controller's probes wait, too
     assert front.grown() < 12, "the memory was not given back"
     backend.probe_status = 200
     front.holdfast.wait_ready("app", 1)
