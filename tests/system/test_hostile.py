@@ -369,14 +369,21 @@ MOMENTS = {
 
 
 @pytest.fixture(scope="module")
-def front(make_once):
+def impatient(make_once):
+    """Its instance has 2 s for an answer."""
     return Front(make_once, make_once.backend(serving), timeout={"response": "2s"})
+
+
+@pytest.fixture(scope="module")
+def patient(make_once):
+    return Front(make_once, make_once.backend(serving), timeout={"try": "2m", "response": "2m"})
 
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_client_that_ends(front, moment, end):
-    """Several at once, and then nothing is left of them."""
+def test_client_that_ends(impatient, patient, moment, end):
+    """Several at once, and then nothing is left of them: of a lost one at once, whoever else has time."""
+    front = patient if end == "reset" else impatient
     raw, answered, after = MOMENTS[moment]
     clients = [front.client().send(raw) for _ in range(4 if "/large" in raw else 20)]
     for one in clients:
