@@ -85,6 +85,15 @@ static void note_new(struct hf_h2_client *c, int32_t id)
     c->latest = id;
 }
 
+/* A frame for each stream in turn, whatever the client prefers (RFC 9218 2). */
+static void take_turns(nghttp2_session *session, int32_t id)
+{
+    const nghttp2_extpri turns = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
+
+    if (nghttp2_session_change_extpri_stream_priority(session, id, &turns, 1))
+        hf_warn("HTTP/2: a stream has no turn");
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct hf_h2_client *c = user;
@@ -99,6 +108,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
         c->head_by = (struct hf_mono){0};
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
+    take_turns(session, frame->hd.stream_id);
     return 0;
 }
 

@@ -10,6 +10,7 @@ import pytest
 from http2 import (CANCEL, DATA, ENABLE_CONNECT_PROTOCOL, INTERNAL_ERROR, NO_ERROR, PREFACE, Http2, Response, frame,
                    rst, settings, window_update)
 from processes import memory_kb, wait_until
+from test_gateway_cost import Strace
 
 
 def echo(connection):
@@ -484,6 +485,38 @@ def test_200_mb_both_ways_and_memory_flat(make, gateway, h2):
     client.data(stream, b"", end=True)
     assert client.response(stream).body == str(size).encode()
     assert memory_kb(pid) - before < 4096
+
+
+def test_streams_take_turns(make, gateway, h2):
+    """A large response does not keep a small one waiting, nor does another large one."""
+    def script(connection):
+        while True:
+            request = connection.request()
+            connection.answer(b"d" * (30_000_000 if request.target == "/large" else 100_000))
+
+    client = h2(gateway(make.backend(script)), window=(1 << 31) - 1 - 65535, initial_window_size=(1 << 31) - 1)
+    one = client.begin(path="/large", headers=[("priority", "u=0")])
+    two = client.begin(path="/large")
+    client.until(lambda: len(client.streams[one].body) > 100_000 and len(client.streams[two].body) > 100_000)
+    small = client.response(client.begin(path="/small"))
+    assert len(small.body) == 100_000 and not client.streams[one].ended
+    sizes = [len(client.response(s).body) for s in (one, two)]
+    assert sizes == [30_000_000] * 2
+
+
+def test_system_calls_of_many_streams(make, gateway, tmp_path, capsys):
+    """25 requests at once on each of four connections: receiving from and sending to clients costs next to nothing."""
+    holdfast = gateway(make.backend(), upgrade="off")
+    ask = ["h2load", "-n", "5000", "-c", "4", "-m", "25", f"http://127.0.0.1:{holdfast.port}/"]
+    subprocess.run(ask, capture_output=True, timeout=100, check=True)
+    strace = Strace(holdfast.pid("gateway"), tmp_path / "calls")
+    done = subprocess.run(ask, capture_output=True, text=True, timeout=100, check=True)
+    calls = strace.stop()
+    assert "5000 succeeded, 0 failed" in done.stdout, done.stdout
+    each = {name: round(count / 5000, 2) for name, count in calls.items() if count > 50}
+    with capsys.disabled():
+        print(f"\n    5000 requests: {sum(each.values()):.2f} system calls each {each}")
+    assert sum(each.values()) < 3
 
 
 @pytest.mark.load
