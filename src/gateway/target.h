@@ -21,7 +21,7 @@ struct hf_target {
     uint32_t n_idle;
     struct hf_link links; /* connections of HTTP/2 (h2_upstream.h) */
     uint32_t n_links;
-    uint32_t link_streams; /* at once on one of them, as it said last; 0: it has not said */
+    uint32_t link_streams;  /* at once on one of them, as it said last; 0: it has not said */
     uint32_t idle_close_ms; /* the shortest idle time after which it was seen to close; 0: never */
     struct hf_task move;    /* idempotent requests that wait here go elsewhere */
     struct hf_live_endpoint *live;

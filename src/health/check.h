@@ -1,9 +1,10 @@
 /* health/check.h - asks every instance of the catalogue how it is, and sets its state accordingly.
  *
  * As its service's configuration says: GET of a path, where a 2xx answer is good, in the protocol
- * of the service; gRPC's health checking protocol; or a connection that is taken. One check at a time for each instance; between two of them the interval, with 20 %
- * jitter either way; a fifth of it, but at least 50 ms, while in doubt or starting. The first comes
- * at a random time within that, so that many instances are not asked all at once.
+ * of the service; gRPC's health checking protocol; or a connection that is taken. One check at a
+ * time for each instance; between two of them the interval, with 20 % jitter either way; a fifth of
+ * it, but at least 50 ms, while in doubt or starting. The first comes at a random time within that,
+ * so that many instances are not asked all at once.
  *
  *   starting -> ready     `rise` checks passed
  *   starting -> failed    a process that is not ready within `start`, with its last log lines

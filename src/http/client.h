@@ -1,6 +1,6 @@
-/* http/client.h - one HTTP request, in HTTP/1.1 or by prior knowledge in HTTP/2, to a known address, on the event loop or waiting for it:
- * health probes, smoke requests, webhooks, the CLI. No names are resolved, no redirects followed,
- * no connection kept.
+/* http/client.h - one HTTP request, in HTTP/1.1 or by prior knowledge in HTTP/2, to a known
+ * address, on the event loop or waiting for it: health probes, smoke requests, webhooks, the CLI.
+ * No names are resolved, no redirects followed, no connection kept.
  * Owner: a call belongs to itself until on_done, or to who cancels it. Runs in: controller, CLI. */
 #pragma once
 #include "http/h1_parse.h"

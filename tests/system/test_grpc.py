@@ -204,6 +204,28 @@ def test_grpc_timeout_bounds_the_wait(scripted, grpc_gateway, client):
     assert "grpc-timeout" in response.get("grpc-message")
 
 
+# ---- the ledger ----
+
+def seconds(holdfast):
+    return wait_until(lambda: [s["seconds"] for s in holdfast.json("report")["services"] if s["service"] == "app"], 10,
+                      "the service in the report")[0]
+
+
+def test_probes_judge_quiet_seconds(grpc_server, grpc_gateway):
+    """Without users, the health check through the listener says whether a second was up."""
+    server = grpc_server()
+    holdfast = grpc_gateway(server)
+    wait_until(lambda: seconds(holdfast)["up"] >= 2, 30, lambda: f"seconds that are up: {seconds(holdfast)}")
+    assert seconds(holdfast)["down"] == 0
+
+
+def test_failed_calls_are_downtime(grpc_server, grpc_gateway, client):
+    holdfast = grpc_gateway(grpc_server(), **NO_HELP)
+    one = client(holdfast)
+    wait_until(lambda: [call(one, "/test.Echo/Fail", b"13") for _ in range(50)] and seconds(holdfast)["down"] >= 2,
+               30, lambda: f"seconds that are down: {seconds(holdfast)}")
+
+
 # ---- grpcio's own client, HTTP/2 both ways ----
 
 @pytest.fixture

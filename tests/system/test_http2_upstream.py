@@ -406,6 +406,28 @@ def test_big_bodies_both_ways_and_memory_flat(h2, h2_gateway, client):
     assert most - before < 8192, f"memory went from {before} to {most} kB"
 
 
+@pytest.mark.memory
+def test_big_bodies_in_http2_on_both_sides(h2, h2_gateway, tmp_path):
+    def script(stream):
+        body = stream.whole()
+        stream.head(200, [("content-length", str(len(body)))])
+        stream.data(body, end=True)
+
+    holdfast = h2_gateway(h2(script))
+    pid = holdfast.pid("gateway")
+    before = memory_kb(pid)
+    sent, got = tmp_path / "sent", tmp_path / "got"
+    sent.write_bytes(PIECE * 256)
+    curl = subprocess.Popen(["curl", "-sS", "--http2-prior-knowledge", "-m", "60", "--data-binary", f"@{sent}",
+                             "-o", got, f"http://127.0.0.1:{holdfast.port}/"])
+    most = before
+    while curl.poll() is None:
+        most = max(most, memory_kb(pid))
+    assert curl.returncode == 0
+    assert got.read_bytes() == PIECE * 256
+    assert most - before < 8192, f"memory went from {before} to {most} kB"
+
+
 # ---- releases ----
 
 H2LOAD = re.compile(r"requests: (\d+) total, .* (\d+) succeeded, (\d+) failed, (\d+) errored")

@@ -10,12 +10,12 @@ static void what_may_be_sent_again(void **state)
         enum hf_failure failure;
         bool get, post; /* may it, for an idempotent request and for another */
     } cases[] = {
-        {HF_FAILURE_NONE, false, false},     {HF_FAILURE_LOCAL, false, false},
-        {HF_FAILURE_CONNECT, true, true},    {HF_FAILURE_STALE, true, false},
-        {HF_FAILURE_REFUSED, true, true},    {HF_FAILURE_LOST, true, false},
-        {HF_FAILURE_TRY, true, false},       {HF_FAILURE_INVALID, true, false},
-        {HF_FAILURE_500, false, false},      {HF_FAILURE_502_4, true, false},
-        {HF_FAILURE_BROKEN, false, false},   {HF_FAILURE_RESPONSE, false, false},
+        {HF_FAILURE_NONE, false, false},   {HF_FAILURE_LOCAL, false, false},
+        {HF_FAILURE_CONNECT, true, true},  {HF_FAILURE_STALE, true, false},
+        {HF_FAILURE_REFUSED, true, true},  {HF_FAILURE_LOST, true, false},
+        {HF_FAILURE_TRY, true, false},     {HF_FAILURE_INVALID, true, false},
+        {HF_FAILURE_500, false, false},    {HF_FAILURE_502_4, true, false},
+        {HF_FAILURE_BROKEN, false, false}, {HF_FAILURE_RESPONSE, false, false},
     };
 
     (void)state;
