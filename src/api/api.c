@@ -142,6 +142,8 @@ static const struct route {
     {HF_METHOD_GET, "/v1/services", services},
     {HF_METHOD_GET, "/v1/services/{}", one_service},
     {HF_METHOD_GET, "/v1/status", status},
+    {HF_METHOD_GET, "/v1/upgrade", hf_api_upgrade_show},
+    {HF_METHOD_POST, "/v1/upgrade", hf_api_upgrade_post},
 };
 
 static bool matches(const struct route *route, struct hf_str path, struct hf_str *ret_argument)

@@ -47,6 +47,15 @@ struct hf_api_handlers {
     /* Reads the configuration anew. 200 {"text": what changed}; 422 with file, line and column. */
     void (*reload)(void *ctx, struct hf_api_reply *r);
 
+    /* Other executables: the holdfast at program, an absolute path; "": the one from which it was
+     * started. drain_ms: when the replaced gateway ends at the latest; 0: with its last connection.
+     * 202 {"id"}; 409 another change is under way. */
+    void (*upgrade)(void *ctx, const char *program, uint32_t drain_ms, struct hf_api_reply *r);
+
+    /* The latest change: {"id", "kind", "step", "outcome": "under-way", "done" or "failed", "text",
+     * "gateway", "old_gateway", "controller", "program", "build"}. A new reference; NULL: none. */
+    json_t *(*upgrade_get)(void *ctx);
+
     /* 202 and the release once it is stored; 404 no such service or version; 409 why not. The texts
      * are valid during the call; by: who asks, "" if not said. */
     void (*release)(void *ctx, const char *service, const char *version, const char *by,

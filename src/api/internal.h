@@ -49,3 +49,5 @@ void hf_api_events(struct hf_api_call *c);
 void hf_api_logs(struct hf_api_call *c);
 void hf_api_release_post(struct hf_api_call *c);
 void hf_api_release_show(struct hf_api_call *c);
+void hf_api_upgrade_post(struct hf_api_call *c);
+void hf_api_upgrade_show(struct hf_api_call *c);

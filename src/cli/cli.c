@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/time.h"
 #include "cli/ask.h"
 #include "cli/command.h"
 
@@ -16,7 +17,14 @@ static int version(const struct hf_command *c);
 static int help(const struct hf_command *c);
 
 /* Options beyond -s and --json that a command takes. */
-enum { TAKES_CONFIG = 1, TAKES_KEEP = 2, TAKES_WATCH = 4, TAKES_FOLLOW = 8, TAKES_YEAR = 16 };
+enum {
+    TAKES_CONFIG = 1,
+    TAKES_KEEP = 2,
+    TAKES_WATCH = 4,
+    TAKES_FOLLOW = 8,
+    TAKES_YEAR = 16,
+    TAKES_DRAIN = 32,
+};
 
 static const struct row {
     const char *name, *usage, *what;
@@ -37,6 +45,8 @@ static const struct row {
     {"events", "events [-f]", "what happened; -f goes on", 0, 0, TAKES_FOLLOW, hf_command_events},
     {"logs", "logs SERVICE", "the last lines that its instances wrote", 1, 1, 0, hf_command_logs},
     {"reload", "reload", "read the configuration again", 0, 0, 0, hf_command_reload},
+    {"upgrade", "upgrade [PROGRAM] [--drain TIME]", "go over to another holdfast, step by step", 0,
+     1, TAKES_DRAIN, hf_command_upgrade},
     {"version", "version", "version of this program", 0, 0, 0, version},
     {"help", "help [COMMAND]", "this text", 0, 1, 0, help},
     {.name = "apply"},
@@ -53,7 +63,6 @@ static const struct row {
     {.name = "unblock"},
     {.name = "undo"},
     {.name = "undrain"},
-    {.name = "upgrade"},
 };
 
 static const struct row *find(const char *name)
@@ -149,6 +158,18 @@ static bool read_year(struct line *l, const char *text)
     return true;
 }
 
+/* The latest end of a gateway that was replaced. */
+static bool read_drain(struct line *l, const char *text)
+{
+    struct hf_duration time;
+
+    if (hf_duration_parse(text, &time) || time.ns < HF_NS_PER_MS ||
+        time.ns > 24 * 3600 * HF_NS_PER_S)
+        return wrong("--drain %s: expected a time such as 30s or 10m, at most 24h", text);
+    l->command.drain_ms = (uint32_t)hf_duration_ms(time);
+    return true;
+}
+
 static bool is(const char *option, const char *name, const char *other)
 {
     return strcmp(option, name) == 0 || (other && strcmp(option, other) == 0);
@@ -164,6 +185,9 @@ static bool read_value_option(struct line *l, const char *option, const char *va
     } else if (is(option, "-c", "--config")) {
         l->command.config = value;
         l->used |= TAKES_CONFIG;
+    } else if (is(option, "--drain", NULL)) {
+        l->used |= TAKES_DRAIN;
+        return read_drain(l, value);
     } else {
         l->used |= TAKES_YEAR;
         return read_year(l, value);
@@ -210,8 +234,8 @@ static bool read_line(struct line *l, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
-        bool has_value =
-            is(word, "-s", "--state") || is(word, "-c", "--config") || is(word, "--year", NULL);
+        bool has_value = is(word, "-s", "--state") || is(word, "-c", "--config") ||
+                         is(word, "--year", NULL) || is(word, "--drain", NULL);
         bool fine = has_value        ? read_value_option(l, word, argv[i + 1])
                     : word[0] == '-' ? read_option(l, word)
                                      : read_word(l, word);

@@ -2,6 +2,7 @@
  * Each returns an exit status of cli/cli.h and has said on standard error what is wrong. */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "cli/cli.h"
 
@@ -10,6 +11,7 @@ struct hf_command {
     const char *state;        /* folder */
     const char *config;       /* run */
     int year;                 /* report; 0: this one */
+    uint32_t drain_ms;        /* upgrade; 0: none */
     bool json, watch, follow, keep_instances;
     int (*run)(const char *config, bool keep_instances);
 };
@@ -22,3 +24,4 @@ int hf_command_reload(const struct hf_command *c);
 int hf_command_report(const struct hf_command *c);
 int hf_command_services(const struct hf_command *c);
 int hf_command_status(const struct hf_command *c);
+int hf_command_upgrade(const struct hf_command *c);

@@ -8,17 +8,6 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool same_listeners(const struct hf_config_gateway *a, const struct hf_config_gateway *b)
-{
-    if (a->n_listen != b->n_listen)
-        return false;
-    for (size_t i = 0; i < a->n_listen; i++) {
-        if (!hf_addr_eq(&a->listen[i].address, &b->listen[i].address))
-            return false;
-    }
-    return true;
-}
-
 /* The rows whose restart is set: a test holds this list to the table. */
 int hf_config_diff_reload(const struct hf_config *old, const struct hf_config *next,
                           struct hf_config_errors *errors)
@@ -30,9 +19,6 @@ int hf_config_diff_reload(const struct hf_config *old, const struct hf_config *n
         {"state", same_text(old->state, next->state)},
         {"store", old->store == next->store},
         {"admin.listen", hf_addr_eq(&old->admin.listen, &next->admin.listen)},
-        {"gateway.listen", same_listeners(&old->gateway, &next->gateway)},
-        {"gateway.workers", old->gateway.workers == next->gateway.workers},
-        {"gateway.access_log", same_text(old->gateway.access_log, next->gateway.access_log)},
         {"gateway.user", same_text(old->gateway.user, next->gateway.user)},
         {"gateway.sandbox", old->gateway.sandbox == next->gateway.sandbox},
         {"board.services", old->board.services == next->board.services},

@@ -201,14 +201,13 @@ static const struct hf_section trace_section = {
 
 static const struct hf_row gateway_rows[] = {
     {"listen", HF_ROW_LIST, ARRAY(struct hf_config_gateway, listen, n_listen),
-     WITHIN(1, HF_LISTENERS_MAX), .required = true, .restart = true, .section = &listener_section,
+     WITHIN(1, HF_LISTENERS_MAX), .required = true, .section = &listener_section,
      .expected = "a list of 1 to 16 addresses such as [\"0.0.0.0:8080\"]",
      .doc = "Where users are served."},
     {"workers", HF_ROW_COUNT, GATEWAY(workers), WITHIN(1, HF_BOARD_WORKERS_MAX), .word = "auto",
-     .fallback = "auto", .restart = true,
-     .doc = "Threads of the gateway; auto: one for each processor."},
+     .fallback = "auto", .doc = "Threads of the gateway; auto: one for each processor."},
     {"access_log", HF_ROW_FILE, GATEWAY(access_log), .most = HF_PATH_SIZE - 1, .word = "off",
-     .fallback_doc = "STATE/access.log", .restart = true,
+     .fallback_doc = "STATE/access.log",
      .doc = "The file that gets one JSON line for each request."},
     {"access_log_size", HF_ROW_BYTES, GATEWAY(access_log_size), WITHIN(64 * KIB, 1024 * GIB),
      .fallback = "100MiB", .doc = "Size at which the access log is rotated."},

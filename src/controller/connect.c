@@ -172,7 +172,7 @@ bool hf_controller_seen(void *ctx, const struct hf_instance *i, struct hf_seen *
 static bool find_public(const struct hf_controller *c, struct hf_addr *ret)
 {
     const struct hf_config_gateway *g = &c->config->gateway;
-    const struct hf_setup *setup = &c->handover->setup;
+    const struct hf_setup *setup = &c->changes.setup;
 
     for (size_t i = 0; i < g->n_listen; i++) {
         const struct hf_config_listener *l = &g->listen[i];

@@ -59,10 +59,17 @@ static void stop_instances(struct hf_controller *c)
     hf_orchestrator_stop_all(c->orchestrator); /* ends with the loop's stop */
 }
 
+static void on_reloaded(void *ctx, int rc, const char *text)
+{
+    (void)ctx;
+    if (rc)
+        hf_err("reload refused, nothing has changed: %s", text);
+    else
+        hf_info("reload: %s", text);
+}
+
 static void on_message(struct hf_controller *c, const struct hf_keeper_message *m)
 {
-    HF_AUTOTEXT struct hf_text text = {0};
-
     switch (m->type) {
     case HF_KEEPER_GATEWAY_STARTED:
         hf_events_add(c->events, "gateway", json_pack("{s:i}", "pid", m->pid),
@@ -74,11 +81,16 @@ static void on_message(struct hf_controller *c, const struct hf_keeper_message *
     case HF_KEEPER_ORPHAN_ENDED:
         hf_orchestrator_orphan_exited(c->orchestrator, m->pid, m->status);
         break;
+    case HF_KEEPER_GATEWAY_RETIRED:
+        hf_events_add(c->events, "gateway", json_pack("{s:i}", "pid", m->pid),
+                      "gateway pid %d is retired, it finishes its connections", m->pid);
+        break;
+    case HF_KEEPER_RETIRED_ENDED:
+        hf_events_add(c->events, "gateway", json_pack("{s:i}", "pid", m->pid),
+                      "gateway pid %d, which was retired, has ended", m->pid);
+        break;
     case HF_KEEPER_RELOAD:
-        if (hf_controller_reload(c, &text))
-            hf_err("reload refused, nothing has changed: %s", text.p);
-        else
-            hf_info("reload: %s", text.p);
+        hf_controller_reload(c, on_reloaded, c);
         break;
     case HF_KEEPER_STOP_INSTANCES:
         stop_instances(c);
@@ -92,12 +104,17 @@ static void on_message(struct hf_controller *c, const struct hf_keeper_message *
 static void on_keeper(struct hf_watch *w, uint32_t events)
 {
     struct hf_controller *c = HF_CONTAINER(w, struct hf_controller, keeper);
-    struct hf_keeper_message m;
+    union {
+        struct hf_keeper_message message;
+        struct hf_keeper_report report;
+    } m;
     ssize_t n;
 
     while ((n = recv(w->fd, &m, sizeof(m), MSG_DONTWAIT)) > 0) {
-        if (n == sizeof(m))
-            on_message(c, &m);
+        if (n >= (ssize_t)sizeof(m.message) && m.message.type == HF_KEEPER_REPORT)
+            hf_changes_on_report(&c->changes, &m, (size_t)n);
+        else if (n == sizeof(m.message))
+            on_message(c, &m.message);
         else
             hf_warn("a message of %zd bytes from the keeper", n);
     }
@@ -410,6 +427,8 @@ static int start(struct hf_controller *c, struct hf_error *e)
     runner = hf_release_process_runner(c->orchestrator);
     hf_release_engine_start(c->releases, &runner);
     hf_controller_apply(c, c->config); /* the ledger's services, and versions that were changed */
+    hf_changes_started(&c->changes);
+    hf_controller_catch_up(c);
     hf_events_add(c->events, "holdfast", json_pack("{s:i}", "pid", (int)getpid()),
                   "controller started, pid %d", (int)getpid());
     return 0;
@@ -455,6 +474,7 @@ int hf_controller_main(const struct hf_handover *h)
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL); /* before the store's thread */
     c->handover = h;
+    hf_changes_init(&c->changes, h->keeper_fd, &h->setup);
     if (start(c, &e)) {
         hf_err("cannot start: %s", e.text);
         c->status = 1;

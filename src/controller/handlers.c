@@ -11,6 +11,17 @@
 
 /* ---- status ---- */
 
+static const char *gateway_state(const struct hf_live_view *v)
+{
+    static const char *const names[] = {[HF_LIVE_STARTING] = "starting",
+                                        [HF_LIVE_SERVING] = "serving",
+                                        [HF_LIVE_LEAVING] = "leaving",
+                                        [HF_LIVE_RETIRED] = "retired"};
+    uint32_t phase = atomic_load(&v->live->phase);
+
+    return v->capacity.workers && phase < HF_COUNT(names) ? names[phase] : names[HF_LIVE_STARTING];
+}
+
 static json_t *gateways_json(const struct hf_controller *c)
 {
     bool sandbox = !c->handover->setup.sandbox.off;
@@ -29,9 +40,10 @@ static json_t *gateways_json(const struct hf_controller *c)
             generation = g < generation ? g : generation;
             connections += hf_count_get(&worker->connections);
         }
-        json_array_append_new(list, json_pack("{s:i, s:i, s:I, s:I, s:b}", "pid",
-                                              (int)atomic_load(&s->pid), "slot", (int)slot,
-                                              "generation", (json_int_t)generation, "connections",
+        json_array_append_new(list, json_pack("{s:i, s:i, s:s, s:I, s:I, s:b}", "pid",
+                                              (int)atomic_load(&s->pid), "slot", (int)slot, "state",
+                                              gateway_state(&v), "generation",
+                                              (json_int_t)generation, "connections",
                                               (json_int_t)connections, "sandbox", sandbox));
     }
     return list;
@@ -108,14 +120,39 @@ static bool ready(void *ctx, const char **why)
 
 /* ---- reload and releases ---- */
 
+static void on_reloaded(void *ctx, int rc, const char *text)
+{
+    struct hf_api_reply *r = ctx;
+
+    if (rc)
+        hf_api_reply_problem(r, rc == HF_EAGAIN ? 409 : 422, "%s", text);
+    else
+        hf_api_reply_json(r, 200, json_pack("{s:s}", "text", text));
+}
+
 static void reload(void *ctx, struct hf_api_reply *r)
 {
-    HF_AUTOTEXT struct hf_text text = {0};
+    hf_controller_reload(ctx, on_reloaded, r);
+}
 
-    if (hf_controller_reload(ctx, &text))
-        hf_api_reply_problem(r, 422, "%s", text.p);
+static void upgrade(void *ctx, const char *program, uint32_t drain_ms, struct hf_api_reply *r)
+{
+    struct hf_controller *c = ctx;
+    struct hf_error e = {0};
+    uint64_t id;
+    int rc = hf_changes_upgrade(&c->changes, program, drain_ms, &id, &e);
+
+    if (rc)
+        hf_api_reply_problem(r, rc == HF_EAGAIN ? 409 : 503, "%s", e.text);
     else
-        hf_api_reply_json(r, 200, json_pack("{s:s}", "text", text.p));
+        hf_api_reply_json(r, 202, json_pack("{s:I}", "id", (json_int_t)id));
+}
+
+static json_t *upgrade_get(void *ctx)
+{
+    const struct hf_controller *c = ctx;
+
+    return hf_changes_json(&c->changes);
 }
 
 struct release_request {
@@ -241,6 +278,8 @@ struct hf_api_handlers hf_controller_handlers(struct hf_controller *c)
                                     .status = status,
                                     .ready = ready,
                                     .reload = reload,
+                                    .upgrade = upgrade,
+                                    .upgrade_get = upgrade_get,
                                     .release = release,
                                     .release_get = release_get,
                                     .release_list = release_list,

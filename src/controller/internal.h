@@ -6,6 +6,7 @@
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "continuity/account.h"
+#include "controller/change.h"
 #include "controller/events.h"
 #include "controller/fleet.h"
 #include "controller/issuer.h"
@@ -39,6 +40,8 @@ struct hf_controller {
     struct hf_probes *probes;
     struct hf_slow *slow;
     struct hf_api *api;
+    struct hf_changes changes;
+    struct hf_reload *reloading; /* waits for the keeper; NULL: none does */
 
     struct hf_watch keeper, signals;
     struct hf_timer tick; /* once a second */
@@ -68,8 +71,14 @@ HF_MUST_CHECK int hf_controller_load(struct hf_controller *c, struct hf_error *e
 /* Makes config what is true: catalogue, plan, orchestrator, ledger, releases. */
 void hf_controller_apply(struct hf_controller *c, struct hf_config *config);
 
-/* Reads the file again. On failure nothing has changed, and text says why. Returns 0 or HF_E*. */
-HF_MUST_CHECK int hf_controller_reload(struct hf_controller *c, struct hf_text *text);
+/* Reads the file again, and tells done() once how it went: at once, or when the keeper has another
+ * gateway in the present one's place. On failure nothing has changed, and text says why. rc: 0 or
+ * HF_E*. */
+typedef void hf_reload_done(void *ctx, int rc, const char *text);
+void hf_controller_reload(struct hf_controller *c, hf_reload_done *done, void *ctx);
+
+/* At the start: sockets and workers as the configuration in force has them, if they are not. */
+void hf_controller_catch_up(struct hf_controller *c);
 
 /* ---- handlers.c ---- */
 

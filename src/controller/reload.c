@@ -133,34 +133,127 @@ void hf_controller_apply(struct hf_controller *c, struct hf_config *config)
     keep_accepted(c);
 }
 
-int hf_controller_reload(struct hf_controller *c, struct hf_text *text)
+/* ---- reloading ---- */
+
+struct hf_reload {
+    struct hf_controller *controller;
+    struct hf_config *config;
+    struct hf_certificates *certificates;
+    void (*done)(void *ctx, int rc, const char *text);
+    void *ctx;
+};
+
+static void refuse(struct hf_controller *c, const struct hf_reload *r, int rc, const char *why)
+{
+    hf_events_add(c->events, "configuration", NULL, "refused: %s", why);
+    r->done(r->ctx, rc, why);
+}
+
+static void bring_into_force(struct hf_controller *c, const struct hf_reload *r)
+{
+    bool same = strcmp(c->config->digest, r->config->digest) == 0;
+    HF_AUTOTEXT struct hf_text text = {0};
+
+    /* first: the plan may name a listener that needs them */
+    hf_issuer_take(c->issuer, r->certificates);
+    hf_controller_apply(c, r->config);
+    hf_config_unref(r->config);
+    hf_publisher_publish(c->publisher);
+    hf_text_addf(&text, "%s is in force%s", c->config->file, same ? ", unchanged" : "");
+    hf_events_add(c->events, "configuration", NULL, "%s", text.p);
+    r->done(r->ctx, 0, text.p);
+}
+
+static void drop(const struct hf_reload *r)
+{
+    hf_certificates_free(r->certificates);
+    hf_config_unref(r->config);
+}
+
+static void on_switched(void *ctx, const struct hf_keeper_report *report)
+{
+    struct hf_controller *c = ctx;
+    struct hf_reload *r = c->reloading;
+
+    c->reloading = NULL;
+    if (report->outcome == HF_REPORT_DONE) {
+        bring_into_force(c, r);
+    } else {
+        refuse(c, r, HF_EREFUSED, report->text);
+        drop(r);
+    }
+    hf_free(r);
+}
+
+/* Another gateway first, where sockets or workers change; only then is the file in force. */
+static void take(struct hf_controller *c, const struct hf_reload *r)
+{
+    struct hf_setup setup;
+    struct hf_error e = {0};
+    int rc = hf_setup_from_config(r->config, &setup, &e);
+
+    if (!rc && !hf_changes_differ(&c->changes, &setup)) {
+        bring_into_force(c, r);
+        return;
+    }
+    if (!rc)
+        rc = hf_changes_switch(&c->changes, &setup, on_switched, c, &e);
+    if (rc) {
+        refuse(c, r, rc, e.text);
+        drop(r);
+        return;
+    }
+    c->reloading = hf_alloc(sizeof(*r));
+    *c->reloading = *r;
+}
+
+void hf_controller_reload(struct hf_controller *c, hf_reload_done *done, void *ctx)
 {
     HF_AUTOFREE struct hf_config_errors *errors = hf_alloc(sizeof(*errors));
     HF_AUTOFREE struct hf_config_errors *warnings = hf_alloc(sizeof(*warnings));
-    struct hf_certificates *certificates;
-    struct hf_config *config;
-    int rc = hf_config_load(c->handover->setup.config, &config, errors);
-    bool same;
+    HF_AUTOTEXT struct hf_text text = {0};
+    struct hf_reload r = {.controller = c, .done = done, .ctx = ctx};
+    int rc;
 
-    if (rc == 0) {
-        rc = hf_config_diff_reload(c->config, config, errors);
+    if (c->reloading) {
+        done(ctx, HF_EAGAIN, "another reload is under way");
+        return;
+    }
+    rc = hf_config_load(c->handover->setup.config, &r.config, errors);
+    if (!rc) {
+        rc = hf_config_diff_reload(c->config, r.config, errors);
         if (!rc)
-            rc = hf_certificates_load(config, &certificates, errors, warnings);
+            rc = hf_certificates_load(r.config, &r.certificates, errors, warnings);
         if (rc)
-            hf_config_unref(config);
+            hf_config_unref(r.config);
     }
-    if (rc) {
-        hf_config_errors_format(errors, text);
-        hf_events_add(c->events, "configuration", NULL, "refused: %s", text->p);
-        return rc;
+    if (!rc) {
+        take(c, &r);
+        return;
     }
-    same = strcmp(c->config->digest, config->digest) == 0;
-    hf_issuer_take(c->issuer,
-                   certificates); /* first: the plan may name a listener that needs them */
-    hf_controller_apply(c, config);
-    hf_config_unref(config);
-    hf_publisher_publish(c->publisher);
-    hf_text_addf(text, "%s is in force%s", c->config->file, same ? ", unchanged" : "");
-    hf_events_add(c->events, "configuration", NULL, "%s", text->p);
-    return 0;
+    hf_config_errors_format(errors, &text);
+    refuse(c, &r, rc, text.p);
+}
+
+static void on_caught_up(void *ctx, const struct hf_keeper_report *report)
+{
+    struct hf_controller *c = ctx;
+
+    if (report->outcome == HF_REPORT_DONE)
+        hf_publisher_publish(c->publisher);
+    else
+        hf_events_add(c->events, "configuration", NULL,
+                      "listeners and workers are not as configured: %s", report->text);
+}
+
+void hf_controller_catch_up(struct hf_controller *c)
+{
+    struct hf_setup setup;
+    struct hf_error e = {0};
+    int rc = hf_setup_from_config(c->config, &setup, &e);
+
+    if (!rc && hf_changes_differ(&c->changes, &setup))
+        rc = hf_changes_switch(&c->changes, &setup, on_caught_up, c, &e);
+    if (rc)
+        hf_err("listeners and workers are not as configured: %s", e.text);
 }

@@ -27,8 +27,8 @@ SANITIZER = re.compile(r"(ERROR|WARNING): \w*Sanitizer|runtime error:|SUMMARY: \
 def role_pid(status, role):
     """The pid that a status gives for the keeper, gateway or controller; 0 if there is none."""
     entry = (status or {}).get(role) or {}
-    if isinstance(entry, list):  # of gateways: the newest
-        entry = entry[-1]
+    if isinstance(entry, list):  # of gateways: the one that is not retired
+        entry = next((one for one in entry if one["state"] != "retired"), {})
     return entry.get("pid", 0)
 
 
