@@ -18,6 +18,7 @@
 #define AGAIN hf_seconds(1) /* when the keeper has too much to read */
 
 enum { NEVER_TOLD = 1000, DAY_S = 24 * 3600 };
+_Static_assert((int)HF_TLS_BUNDLE_MOST <= (int)HF_TLS_BYTES_MAX, "the keeper takes every bundle");
 
 /* What was told of a certificate that expires. */
 struct told {
