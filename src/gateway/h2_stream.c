@@ -496,6 +496,7 @@ static void put_end(struct hf_client *base, const struct hf_h1_trailers *trailer
     for (unsigned i = 0; trailers && i < trailers->n; i++)
         hf_h2_fields_add(&base->worker->buffers, &s->out_trailers, trailers->fields[i].name,
                          trailers->fields[i].value, UINT32_MAX);
+    base->broken = base->broken || s->out_trailers.over; /* no memory is left for them */
 }
 
 static void done(struct hf_client *base, bool whole)

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from fleet import Fleet
 from http2 import (CANCEL, DATA, ENABLE_CONNECT_PROTOCOL, INTERNAL_ERROR, NO_ERROR, PREFACE, Http2, Response, frame,
                    rst, settings, window_update)
 from processes import memory_kb, wait_until
@@ -525,3 +526,22 @@ def test_h2load_has_no_failure(make, gateway):
     done = subprocess.run(["h2load", "-n", "3000", "-c", "10", "-m", "30", f"http://127.0.0.1:{holdfast.port}/"],
                           capture_output=True, text=True, timeout=100, check=True)
     assert "3000 succeeded, 0 failed, 0 errored" in done.stdout, done.stdout
+
+
+@pytest.mark.load
+def test_releases_under_http2_load(make, tmp_path):
+    """No user notices, with retry and hold switched off."""
+    fleet = Fleet(tmp_path)
+    for number in range(20):
+        fleet.release(f"1.{number}.0")
+    holdfast = make.holdfast(fleet.config("1.0.0", retry={"attempts": 0}, hold={"time": "0s"}))
+    holdfast.wait_ready("app", 2)
+    load = subprocess.Popen(["h2load", "-n", "60000", "-c", "4", "-m", "10",
+                             f"http://127.0.0.1:{holdfast.port}/echo/1"], stdout=subprocess.PIPE, text=True)
+    number = 0
+    while load.poll() is None and number < 19:
+        number += 1
+        done = holdfast.cli("release", "app", f"1.{number}.0", timeout=120)
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{holdfast.text()}"
+    text = load.communicate(timeout=100)[0]
+    assert number >= 2 and "60000 succeeded, 0 failed, 0 errored" in text, text
