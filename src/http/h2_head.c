@@ -176,9 +176,11 @@ static int read_authority(struct hf_h1_head *head, struct hf_str authority, bool
 
     if (head->twice & HF_FIELD_BIT(HF_FIELD_HOST))
         return -HF_H1_HOST_TWICE;
-    if (!authority.p && !f)
+    head->authority = authority;
+    if (!authority.p && f)
+        head->authority = f->value;
+    if (!head->authority.p)
         return -HF_H1_HOST_MISSING;
-    head->authority = authority.p ? authority : f->value;
     if (!hf_h1_read_authority(head->authority, usual, &head->host, &port))
         return -HF_H1_HOST_BAD;
     if (!authority.p || !f)
