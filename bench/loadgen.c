@@ -4,7 +4,7 @@
  * One thread that never sleeps while it measures, so that it is never what the proxy waits for:
  * meant to have a core to itself. Every response is checked for status, content-length and the
  * bytes that came; anything else is an error. Bounded by --requests and by time: warm-up + seconds
- * + DRAIN_NS at most. The meters (schedstat files, one core's line of /proc/stat) are read here, at
+ * + DRAIN_NS at most, and longer only until each client has had its first response (10 s at most). The meters (schedstat files, one core's line of /proc/stat) are read here, at
  * the very edges of the measured window. Prints one line of JSON.
  *
  * usage: loadgen --target PORT --origin PORT [--connections N] [--size BYTES] [--warmup S]
@@ -48,6 +48,7 @@
 #define MAX_ERRORS 1000000u
 #define HEAD_BYTES 2048u
 #define DRAIN_NS (5 * INT64_C(1000000000))
+#define WARM_MOST_NS (10 * INT64_C(1000000000))
 #define EVENTS 256
 #define SUB_BITS 5 /* of the latency histogram: buckets are 1/32 wide, an error of 3 % */
 #define BUCKETS (64u << SUB_BITS)
@@ -62,6 +63,7 @@ struct peer {
     bool connecting, shaking; /* clients: the TCP connection, the TLS session is under way */
     bool waiting, closing;    /* has a request out; the response said connection: close */
     bool whole;               /* --fresh: the response was, and the connection's end is to come */
+    bool met;                 /* a response was */
     SSL *tls;
     uint32_t head_used;
     uint64_t body_left; /* client: of the response; origin: not yet sent */
@@ -96,6 +98,7 @@ static struct {
     int epoll;
     enum phase phase;
     unsigned waiting;          /* clients that have a request out */
+    unsigned met;              /* clients that have had a response */
     unsigned started, settled; /* of --idle's clients */
     uint64_t served_before;    /* the window */
     uint64_t requests, total, errors, reconnects, served, accepted;
@@ -313,7 +316,7 @@ static bool client_send(struct peer *p)
 static void client_connect(struct peer *p)
 {
     struct sockaddr_in address = loopback(options.target_port);
-    *p = (struct peer){.kind = CLIENT, .connecting = true};
+    *p = (struct peer){.kind = CLIENT, .connecting = true, .met = p->met};
     p->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (p->fd < 0)
         die("socket");
@@ -371,6 +374,8 @@ static void client_done(struct peer *p)
 {
     client_stop_waiting(p);
     run.total++;
+    run.met += !p->met;
+    p->met = true;
     if (run.phase == MEASURE) {
         run.requests++;
         run.latency[bucket_of((uint64_t)(now_ns() - p->sent_ns))]++;
@@ -659,10 +664,17 @@ static void report(void)
     fflush(stdout);
 }
 
+/* No first connections, nor handshakes of TLS, in the window. */
+static bool is_warm(int64_t ns)
+{
+    return ns >= (int64_t)(options.warmup * 1e9) &&
+           (options.external || run.met >= options.connections || ns >= WARM_MOST_NS);
+}
+
 /* The end of an external run is said at once; the origin stays as long as the clients do. */
 static void phase_step(int64_t now)
 {
-    if (run.phase == WARM && now - run.started_ns >= (int64_t)(options.warmup * 1e9)) {
+    if (run.phase == WARM && is_warm(now - run.started_ns)) {
         window_begin();
     } else if (run.phase == MEASURE && now - run.started_ns >= (int64_t)(options.seconds * 1e9)) {
         window_end();
