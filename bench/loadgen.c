@@ -4,8 +4,9 @@
  * One thread that never sleeps while it measures, so that it is never what the proxy waits for:
  * meant to have a core to itself. Every response is checked for status, content-length and the
  * bytes that came; anything else is an error. Bounded by --requests and by time: warm-up + seconds
- * + DRAIN_NS at most, and longer only until each client has had its first response (10 s at most). The meters (schedstat files, one core's line of /proc/stat) are read here, at
- * the very edges of the measured window. Prints one line of JSON.
+ * + DRAIN_NS at most, and longer only until each client has had its first response (10 s at most).
+ * The meters (schedstat files, one core's line of /proc/stat) are read here, at the very edges of
+ * the measured window. Prints one line of JSON.
  *
  * usage: loadgen --target PORT --origin PORT [--connections N] [--size BYTES] [--warmup S]
  *                [--seconds S] [--requests N] [--core N] [--tls] [--fresh] [--idle] [--external]

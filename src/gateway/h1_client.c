@@ -317,9 +317,11 @@ static size_t take_head(struct hf_h1_client *c, struct hf_str bytes)
     c->minor = w->head.minor;
     c->shut = false;
     c->body_kind = framing.kind;
-    c->body_left = framing.length;
+    if (framing.kind == HF_H1_BODY_CHUNKED)
+        hf_h1_chunk_init(&c->chunk);
+    else
+        c->body_left = framing.length;
     c->last = !framing.keep_alive;
-    hf_h1_chunk_init(&c->chunk);
     c->base.keep_alive = framing.keep_alive && !w->leaving && !c->base.eof;
     set_state(c, HF_H1_CLIENT_BUSY);
     c->base.body_follows =

@@ -34,24 +34,28 @@ struct hf_h1_client {
     size_t scanned;
     struct hf_task go_on; /* to read on in the next turn */
     uint8_t state;
-    bool readable;
-    bool begun;  /* it speaks HTTP/1: what its first bytes could have been otherwise is ruled out */
-    bool ending; /* the client sends no more; base.eof: and all that it sent was received */
-    bool taking; /* bytes are being taken: an exchange that ends now is followed up there */
-
-    /* the present request */
-    bool last;          /* the client said that none follows it */
-    uint8_t minor;      /* HTTP/1.minor */
-    uint8_t body_kind;  /* enum hf_h1_body */
-    uint64_t body_left; /* of a body with a length */
-    struct hf_h1_chunk chunk;
+    bool readable : 1;
+    bool begun : 1;  /* it speaks HTTP/1: what its first bytes could have been otherwise is ruled
+                        out */
+    bool ending : 1; /* the client sends no more; base.eof: and all that it sent was received */
+    bool taking : 1; /* bytes are being taken: an exchange that ends now is followed up there */
 
     /* the present response */
-    bool chunked;     /* it is sent in chunks */
-    bool until_close; /* it ends with the connection */
-    bool shut;        /* nothing more is sent: the end of a tunnel's one way */
-    bool cut;         /* it ended too early, and only a reset can say so */
+    bool chunked : 1;     /* it is sent in chunks */
+    bool until_close : 1; /* it ends with the connection */
+    bool shut : 1;        /* nothing more is sent: the end of a tunnel's one way */
+    bool cut : 1;         /* it ended too early, and only a reset can say so */
+
+    /* the present request */
+    bool last : 1;     /* the client said that none follows it */
+    uint8_t minor;     /* HTTP/1.minor */
+    uint8_t body_kind; /* enum hf_h1_body */
+    union {
+        uint64_t body_left;       /* of a body with a length, and of none */
+        struct hf_h1_chunk chunk; /* of a chunked one */
+    };
 };
+_Static_assert(sizeof(struct hf_h1_client) <= 384, "an idle connection keeps six cache lines");
 
 /* Takes fd over. tls: of a listener with TLS, else NULL. */
 void hf_h1_client_accept(struct hf_worker *w, int fd, const struct hf_peer *peer,
