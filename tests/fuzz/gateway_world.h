@@ -197,6 +197,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     gateway.snapshots = hf_snapshots_new(gateway.board);
     gateway.keyring = hf_keyring_new();
     gateway.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    gateway.retire = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    gateway.ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    gateway.probe_listener = -1;
     load_plan();
     if (hf_worker_new(&gateway, 0, &worker, NULL))
         abort();
