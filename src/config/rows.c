@@ -234,8 +234,9 @@ static const struct hf_row gateway_rows[] = {
     {"drain_timeout", HF_ROW_DURATION, GATEWAY(drain_timeout), WITHIN(0, DAY), .fallback = "0",
      .doc =
          "How long a gateway that was replaced, by an upgrade or a reload that needs another one, "
-         "may take to finish its connections and tunnels before it leaves as in a stop; 0: until "
-         "the last has ended."},
+         "may take to finish its connections and tunnels before they are cut; 0: until the last "
+         "has "
+         "ended."},
     {"user", HF_ROW_TEXT, GATEWAY(user), WITHIN(1, 32), .check = hf_gateway_user_check,
      .restart = true, .fallback_doc = "nobody",
      .expected = "a user of this machine, by name or number, who is not root",

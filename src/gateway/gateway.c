@@ -224,16 +224,26 @@ static void leave(void)
     tell_workers(gateway.stop);
 }
 
+/* Told twice that another one serves: the time for what is left is over. */
+static void cut(void)
+{
+    hf_info("retired for as long as it may be");
+    atomic_store(&gateway.cut, true);
+    leave();
+}
+
 static void hear_signal(int signals)
 {
     struct signalfd_siginfo info;
 
     if (read(signals, &info, sizeof(info)) != sizeof(info))
         return;
-    if (info.ssi_signo == SIGUSR1)
-        retire();
-    else
+    if (info.ssi_signo != SIGUSR1)
         leave();
+    else if (atomic_load(&gateway.live.live->phase) == HF_LIVE_RETIRED)
+        cut();
+    else
+        retire();
 }
 
 /* Until the workers have ended; looks after the cold start once. */

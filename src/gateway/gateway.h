@@ -24,6 +24,7 @@ struct hf_gateway {
     int stop;                   /* eventfd, never read: written once when the gateway shall leave */
     int retire;                 /* the same, when another one serves in its place */
     int ended;                  /* the same, when the last worker has */
+    atomic_bool cut;            /* with stop: what is left gets no time any more, it had its own */
     _Atomic uint32_t accepting; /* workers that have not given up the listening sockets */
     _Atomic uint32_t running;
 };

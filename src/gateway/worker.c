@@ -311,6 +311,7 @@ static void on_give_up(struct hf_timer *t)
 static void on_leave(struct hf_timer *t)
 {
     struct hf_worker *w = HF_CONTAINER(t, struct hf_worker, leave);
+    bool drain;
 
     /* After the lame-duck time: no new connections; idle ones end. */
     give_up_listeners(w);
@@ -320,7 +321,8 @@ static void on_leave(struct hf_timer *t)
     HF_LIST_EACH (l, &w->h2->all) {
         hf_h2_client_leave(HF_CONTAINER(l, struct hf_h2_client, link));
     }
-    hf_timer_after(w->loop, &w->give_up, hf_ms(w->snapshot ? hf_worker_limits(w)->drain_ms : 0));
+    drain = w->snapshot && !atomic_load(&w->gateway->cut);
+    hf_timer_after(w->loop, &w->give_up, hf_ms(drain ? hf_worker_limits(w)->drain_ms : 0));
 }
 
 static void on_stop(struct hf_watch *watch, uint32_t events)

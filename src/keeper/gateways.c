@@ -294,9 +294,9 @@ bool hf_gateways_alive(const struct hf_keeper *k)
 
 static void cut(struct hf_generation *g)
 {
-    hf_info("gateway is told to leave, it was retired for as long as it may be pid=%d", g->pid);
+    hf_info("gateway is told to cut what it has left, its time is over pid=%d", g->pid);
     g->cut.ns = 0;
-    kill(g->pid, SIGTERM);
+    kill(g->pid, SIGUSR1); /* the second one; SIGTERM would give calls the time of a stop */
 }
 
 void hf_gateways_tick(struct hf_keeper *k)
