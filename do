@@ -223,6 +223,10 @@ suite_fuzz()
     need "${BUILD_PACKAGES[@]}" "${FUZZ_PACKAGES[@]}"
     build_fuzz
     meson_suite fuzz build-fuzz testlog --suite fuzz
+    # What joins parsers with the state of a connection is searched as well, two at a time.
+    fuzz_for fuzz 30 proxy_protocol h2_response &
+    fuzz_for fuzz 30 tls_hello h2_session gateway_h1
+    wait
 }
 
 suite_model()
@@ -253,7 +257,7 @@ long_system()
 
 long_fuzz()
 {
-    fuzz_for 60
+    fuzz_for fuzz-long 60
 }
 
 long_model()
@@ -337,11 +341,12 @@ do_bench()
     exec "bench/$name" "$@"
 }
 
-# Runs targets (default: all) for so many seconds each. What they find goes to build-fuzz/found.
+# fuzz_for SUITE SECONDS [TARGET...]: searches with targets (default: all) for so many seconds each.
+# What they find goes to build-fuzz/found.
 fuzz_for()
 {
-    local target binary verdict seconds=$1
-    shift
+    local target binary verdict suite=$1 seconds=$2
+    shift 2
     [ $# -gt 0 ] || for binary in build-fuzz/tests/fuzz/fuzz_*; do
         [ ! -f "$binary" ] || set -- "$@" "${binary##*/fuzz_}"
     done
@@ -358,7 +363,7 @@ fuzz_for()
         else
             cat "build-fuzz/found/$target/log" >&2
         fi
-        [ -z "$results" ] || printf 'fuzz-long\t%s\t%s\t%s s\n' "$verdict" "$target" "$seconds" >>"$results"
+        [ -z "$results" ] || printf '%s\t%s\t%s-search\t%s s\n' "$suite" "$verdict" "$target" "$seconds" >>"$results"
         [ "$verdict" = pass ] || found=true
     done
 }
@@ -384,7 +389,7 @@ do_fuzz()
     done
     need "${BUILD_PACKAGES[@]}" "${FUZZ_PACKAGES[@]}"
     build_fuzz
-    fuzz_for "$seconds" "${targets[@]}"
+    fuzz_for fuzz-long "$seconds" "${targets[@]}"
     ! $found || die "an input that breaks a target is in build-fuzz/found"
 }
 
