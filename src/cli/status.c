@@ -133,12 +133,12 @@ static void print_gateways(const json_t *status)
 
     if (json_array_size(list) == 0)
         printf("%sno gateway runs%s\n", hf_term_on(HF_RED), hf_term_off(HF_RED));
-    json_array_foreach(list, i, g) printf(
-        "gateway pid %lld %s, slot %lld, plan %lld, %lld connections%s%s%s\n", number(g, "pid"),
-        text(g, "state"), number(g, "slot"), number(g, "generation"), number(g, "connections"),
-        hf_term_on(HF_RED),
-        json_is_false(json_object_get(g, "sandbox")) ? ", without its sandbox" : "",
-        hf_term_off(HF_RED));
+    json_array_foreach(list, i, g)
+        printf("gateway pid %lld %s, slot %lld, plan %lld, %lld connections%s%s%s\n",
+               number(g, "pid"), text(g, "state"), number(g, "slot"), number(g, "generation"),
+               number(g, "connections"), hf_term_on(HF_RED),
+               json_is_false(json_object_get(g, "sandbox")) ? ", without its sandbox" : "",
+               hf_term_off(HF_RED));
 }
 
 static void print_release(const json_t *status)
