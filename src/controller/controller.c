@@ -150,7 +150,7 @@ static void probe_quiet_services(struct hf_controller *c, int64_t second)
         if (s->plan_incarnation)
             hf_board_sum_second(c->board, s->plan_slot, s->plan_incarnation, second - 1, &sum);
         if (sum.arrived < HF_SECOND_FEW)
-            hf_probe_service(c->probes, s, false, second); /* its listener is a plain one */
+            hf_probe_service(c->probes, s, second);
     }
 }
 

@@ -97,8 +97,7 @@ static bool is_under_way(const struct hf_probes *p, const char *service)
     return false;
 }
 
-void hf_probe_service(struct hf_probes *p, const struct hf_service *s, bool proxy_protocol,
-                      int64_t second)
+void hf_probe_service(struct hf_probes *p, const struct hf_service *s, int64_t second)
 {
     char value[HF_SERVICE_NAME + 40];
     struct hf_http_field fields[] = {{HF_STR("x-holdfast-probe"), {0}},
@@ -109,7 +108,6 @@ void hf_probe_service(struct hf_probes *p, const struct hf_service *s, bool prox
                                      .fields = fields,
                                      .n_fields = 1,
                                      .deadline = hf_seconds(DEADLINE_S),
-                                     .proxy_version = proxy_protocol ? 2 : 0,
                                      .on_done = on_done};
     struct probe *one;
 

@@ -17,7 +17,5 @@ hf_probes_new(struct hf_loop *loop, bool (*listener)(void *ctx, struct hf_addr *
               void (*told)(void *ctx, const char *service, int64_t second, bool ok), void *ctx);
 struct hf_probes *hf_probes_free(struct hf_probes *p);
 
-/* Sends one for the service, unless its last one is still under way. proxy_protocol: the listener
- * wants its header. TLS is left out: a gateway takes a probe without. */
-void hf_probe_service(struct hf_probes *p, const struct hf_service *s, bool proxy_protocol,
-                      int64_t second);
+/* Sends one for the service, unless its last one is still under way. */
+void hf_probe_service(struct hf_probes *p, const struct hf_service *s, int64_t second);

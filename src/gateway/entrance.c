@@ -12,7 +12,6 @@
 enum { SAY_EVERY_S = 10 };
 
 static const char missing[] = "it ended without a header";
-static const char stranger[] = "the address is not in gateway.trusted_proxies";
 
 static void on_event(struct hf_watch *watch, uint32_t events);
 static void on_timer(struct hf_timer *t);
@@ -35,9 +34,8 @@ static void note_refused(struct hf_worker *w, const struct hf_addr *address, con
     *log = (struct hf_entrance_log){.said = now};
 }
 
-/* The header's bytes, 0 if more are needed, < 0: it will never be whole, valid and believed. */
-static ssize_t look(struct hf_worker *w, int fd, bool trusted, struct hf_proxy *ret,
-                    const char **why)
+/* The header's bytes, 0 if more are needed, < 0: it will never be whole and valid. */
+static ssize_t look(struct hf_worker *w, int fd, struct hf_proxy *ret, const char **why)
 {
     ssize_t n;
 
@@ -50,30 +48,12 @@ static ssize_t look(struct hf_worker *w, int fd, bool trusted, struct hf_proxy *
         *why = missing;
         return HF_EIO;
     }
-    n = hf_proxy_parse((struct hf_str){w->in, (size_t)n}, ret, why);
-    if (n > 0 && ret->known && !trusted) {
-        *why = stranger;
-        return HF_EREFUSED;
-    }
-    return n;
-}
-
-/* Has this machine connected to itself? */
-static bool is_local(int fd, const struct hf_addr *address)
-{
-    struct sockaddr_storage ss;
-    socklen_t n = sizeof(ss);
-    struct hf_addr own;
-
-    return getsockname(fd, (struct sockaddr *)&ss, &n) == 0 &&
-           hf_addr_from_sockaddr((struct sockaddr *)&ss, &own) == 0 &&
-           own.family == address->family && memcmp(own.ip, address->ip, sizeof(own.ip)) == 0;
+    return hf_proxy_parse((struct hf_str){w->in, (size_t)n}, ret, why);
 }
 
 /* The header is taken, and the connection goes on as a client's. */
 static void enter(struct hf_worker *w, const struct hf_acceptor *a, int fd,
-                  const struct hf_addr *address, bool trusted, const struct hf_proxy *header,
-                  size_t size)
+                  const struct hf_addr *address, const struct hf_proxy *header, size_t size)
 {
     struct hf_peer peer;
     ssize_t n;
@@ -89,7 +69,6 @@ static void enter(struct hf_worker *w, const struct hf_acceptor *a, int fd,
     }
     hf_peer_init(&peer, header->known ? &header->source : address, a->flags);
     peer.destination = header->destination;
-    peer.probes_only = !trusted;
     hf_worker_admit(w, a, fd, &peer);
 }
 
@@ -114,8 +93,7 @@ static void refuse(struct hf_entrance *e, const char *why)
     entrance_close(e, false);
 }
 
-static void await(struct hf_worker *w, struct hf_acceptor *a, int fd, const struct hf_addr *address,
-                  bool trusted)
+static void await(struct hf_worker *w, struct hf_acceptor *a, int fd, const struct hf_addr *address)
 {
     struct hf_entrance *e = hf_pool_get(&w->entrance_pool);
 
@@ -126,7 +104,6 @@ static void await(struct hf_worker *w, struct hf_acceptor *a, int fd, const stru
     e->worker = w;
     e->acceptor = a;
     e->address = *address;
-    e->trusted = trusted;
     hf_list_append(&w->entrances, &e->link);
     hf_timer_after(w->loop, &e->timer, hf_ms(hf_worker_limits(w)->header_ms));
     if (hf_loop_watch(w->loop, &e->watch, EPOLLIN | EPOLLRDHUP | EPOLLET))
@@ -136,17 +113,20 @@ static void await(struct hf_worker *w, struct hf_acceptor *a, int fd, const stru
 void hf_entrance_open(struct hf_worker *w, struct hf_acceptor *a, int fd,
                       const struct hf_addr *address)
 {
-    bool trusted = hf_peer_trusted(hf_worker_limits(w), address);
-    const char *why = stranger;
     struct hf_proxy header;
-    ssize_t n = HF_EREFUSED;
+    const char *why;
+    ssize_t n;
 
-    if (trusted || is_local(fd, address))
-        n = look(w, fd, trusted, &header, &why);
+    if (!hf_peer_trusted(hf_worker_limits(w), address)) {
+        note_refused(w, address, "the address is not in gateway.trusted_proxies");
+        close(fd);
+        return;
+    }
+    n = look(w, fd, &header, &why);
     if (n > 0) {
-        enter(w, a, fd, address, trusted, &header, (size_t)n);
+        enter(w, a, fd, address, &header, (size_t)n);
     } else if (n == 0) {
-        await(w, a, fd, address, trusted);
+        await(w, a, fd, address);
     } else {
         note_refused(w, address, why);
         close(fd);
@@ -161,10 +141,10 @@ static void on_event(struct hf_watch *watch, uint32_t events)
     const char *why;
     ssize_t n;
 
-    n = look(w, watch->fd, e->trusted, &header, &why);
+    n = look(w, watch->fd, &header, &why);
     if (n > 0) {
         entrance_close(e, true);
-        enter(w, e->acceptor, watch->fd, &e->address, e->trusted, &header, (size_t)n);
+        enter(w, e->acceptor, watch->fd, &e->address, &header, (size_t)n);
     } else if (n < 0) {
         refuse(e, why);
     } else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {

@@ -4,9 +4,7 @@
  * The header is looked at before it is taken, so that what follows it is left in the socket: the
  * first byte of TLS or HTTP is the first that a wire reads. A connection waits here without a
  * buffer, no longer than for a request's head; without a valid header, or from an address that is
- * not trusted to write one, it is closed. From this machine itself a header that claims nothing
- * (LOCAL) is taken all the same: so the controller's probes come in, and nothing else does
- * (peer.h: probes_only). Owner: its worker, as for clients (worker.h). */
+ * not trusted to write one, it is closed. Owner: its worker, as for clients (worker.h). */
 #pragma once
 #include "base/list.h"
 #include "net/addr.h"
@@ -22,7 +20,6 @@ struct hf_entrance {
     struct hf_worker *worker;
     struct hf_acceptor *acceptor;
     struct hf_addr address; /* of who has connected */
-    bool trusted;           /* to say whose connection it is */
 };
 
 /* How often it is said that connections were closed here. */

@@ -7,7 +7,6 @@
 #include "gateway/exchange.h"
 #include "gateway/h2_client.h"
 #include "gateway/outcome.h"
-#include "gateway/routing.h"
 #include "gateway/worker.h"
 
 enum { LINGER_S = 2 /* how long an answer before the request's end may take to be read */ };
@@ -89,7 +88,6 @@ void hf_h1_client_accept(struct hf_worker *w, int fd, const struct hf_peer *peer
         return;
     }
     c->peer = *peer;
-    c->begun = peer->probes_only; /* it speaks HTTP/1.1 */
     c->watch.fd = fd;
     hf_wire_init(&c->wire, fd);
     if (tls)
@@ -253,18 +251,6 @@ static void refuse(struct hf_h1_client *c, int h1_error)
     refuse_with(c, hf_h1_error_status(err), hf_h1_error_text(err));
 }
 
-/* It has not come as users have to, and is not the controller's. */
-static void refuse_stranger(struct hf_h1_client *c)
-{
-    struct hf_live_worker *live = c->base.worker->live;
-    bool tls = c->peer.listener & HF_LISTENER_TLS;
-
-    hf_count_add(tls ? &live->handshakes_failed : &live->proxy_refused, 1);
-    refuse_with(c, 400,
-                tls ? "this port speaks HTTPS, and the request came without TLS"
-                    : "this port takes requests from a proxy alone");
-}
-
 /* HTTP/2's preface, or the beginning of one: RFC 9113 3.4. */
 static bool is_h2_preface(struct hf_str bytes)
 {
@@ -303,10 +289,6 @@ static size_t take_head(struct hf_h1_client *c, struct hf_str bytes)
     if (!c->begun && take_preface(c, bytes))
         return c->state == HF_H1_CLIENT_CLOSED ? bytes.n : 0;
     n = hf_h1_parse_request(bytes, &c->scanned, &limits, &w->head);
-    if (c->peer.probes_only && (n <= 0 || !hf_routing_is_probe(w->view.plan, &w->head))) {
-        refuse_stranger(c); /* a probe comes in one piece */
-        return bytes.n;
-    }
     if (n == 0)
         return 0;
     rc = n < 0 ? (int)n : hf_h1_request_framing(&w->head, &framing);
@@ -513,6 +495,8 @@ static void on_wire_error(struct hf_h1_client *c, int rc)
 {
     if (rc == HF_EIO || c->state != HF_H1_CLIENT_HANDSHAKE)
         lost(c);
+    else if (rc == HF_EINVAL)
+        refuse_with(c, 400, "this port speaks HTTPS, and the request came without TLS");
     else
         finish(c); /* so that the alert arrives */
 }
@@ -593,10 +577,7 @@ static bool receive(struct hf_h1_client *c)
         c->readable = false;
         return false;
     }
-    if (rc == HF_EINVAL && c->state == HF_H1_CLIENT_HANDSHAKE) {
-        c->peer.probes_only = c->begun = true;
-        set_state(c, HF_H1_CLIENT_HEAD);
-    } else if (rc) {
+    if (rc) {
         on_wire_error(c, rc);
         return false;
     }

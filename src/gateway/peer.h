@@ -6,8 +6,6 @@ struct hf_peer {
     struct hf_addr address; /* with its port; from the PROXY protocol's header if there was one */
     struct hf_addr destination; /* where it has connected to; family HF_ADDR_NONE: not known */
     uint8_t listener;           /* HF_LISTENER_... of the listener that it came by */
-    bool probes_only;           /* it has not come as users have to: only the controller's probes,
-                                   which hold a token, are taken from it */
     uint8_t ip_n;
     char ip[46];           /* of address, as text */
     struct hf_str subject; /* of its verified certificate (net/tls.h); empty: it showed none */

@@ -25,13 +25,6 @@ static int probed_service(const struct hf_plan *plan, struct hf_str value)
     return HF_ROUTE_NONE;
 }
 
-bool hf_routing_is_probe(const struct hf_plan *plan, const struct hf_h1_head *head)
-{
-    const struct hf_h1_field *f = hf_h1_field(head, HF_FIELD_X_HOLDFAST_PROBE);
-
-    return f && probed_service(plan, f->value) != HF_ROUTE_NONE;
-}
-
 int hf_routing_find(const struct hf_plan *plan, const struct hf_h1_head *head,
                     char normal[HF_ROUTING_PATH], struct hf_routing *ret)
 {

@@ -18,9 +18,6 @@ struct hf_routing {
                                           there is none */
 };
 
-/* Is it a request of the controller itself? */
-bool hf_routing_is_probe(const struct hf_plan *plan, const struct hf_h1_head *head);
-
 /* HF_EINVAL: the path is not valid. */
 HF_MUST_CHECK int hf_routing_find(const struct hf_plan *plan, const struct hf_h1_head *head,
                                   char normal[HF_ROUTING_PATH], struct hf_routing *ret);

@@ -209,11 +209,9 @@ int hf_wire_receive_tls(struct hf_wire *wire, struct hf_worker *w, char *to, siz
         return 0;
     }
     rc = hf_tls_receive(wire->tls, (struct hf_str){w->in, (size_t)n}, to, ret_n, out);
-    if (rc == HF_EINVAL) {
+    if (rc == HF_EINVAL)
         drop_tls(wire);
-        memcpy(to, w->in, (size_t)n);
-        *ret_n = (size_t)n;
-    } else if (hf_tls_ended(wire->tls))
+    else if (hf_tls_ended(wire->tls))
         wire->eof = true;
     if (send_records(wire, w) && !rc)
         rc = HF_EIO;

@@ -52,8 +52,8 @@ HF_MUST_CHECK int hf_wire_receive_tls(struct hf_wire *wire, struct hf_worker *w,
 
 /* One recv(): *ret_n bytes of what the client said are at `to`, perhaps none; eof may be set then.
  * HF_EAGAIN: nothing has come. HF_EIO: the connection is lost. Of TLS alone: HF_EREFUSED,
- * HF_ELIMIT: it cannot go on, the client was told; HF_EINVAL: it speaks HTTP without TLS; from here
- * on the wire is plain, and *ret_n bytes of that are at `to`. */
+ * HF_ELIMIT: it cannot go on, the client was told; HF_EINVAL: it speaks HTTP without TLS, and from
+ * here on the wire is plain. */
 HF_MUST_CHECK static inline int hf_wire_receive(struct hf_wire *wire, struct hf_worker *w, char *to,
                                                 size_t size, size_t *ret_n)
 {
