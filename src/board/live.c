@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define ALIGN 64
-#define TAIL (64 * 1024) /* behind the last entry */
+#define TAIL 65536UL /* bytes behind the last entry */
 
 static size_t aligned(size_t n)
 {
@@ -131,7 +131,7 @@ struct hf_live_endpoint *hf_live_endpoints(const struct hf_live_view *v, uint32_
 struct hf_live_endpoint *hf_live_endpoint(const struct hf_live_view *v, uint32_t worker,
                                           uint32_t slot)
 {
-    return (void *)((char *)hf_live_endpoints(v, worker) + slot * v->shape.endpoint_size);
+    return (void *)((char *)hf_live_endpoints(v, worker) + (size_t)slot * v->shape.endpoint_size);
 }
 
 struct hf_live_service *hf_live_service(const struct hf_live_view *v, uint32_t worker,

@@ -279,7 +279,7 @@ static uint32_t least(size_t a, size_t b)
 
 static bool section_in(const struct hf_plan *from, const struct section *s)
 {
-    return s->at <= from->size && s->n <= (from->size - s->at) / s->each;
+    return s->at <= from->size && (uint64_t)s->n * s->each <= from->size - s->at;
 }
 
 /* Puts a section behind what is there, each entry `each` bytes. */

@@ -164,7 +164,7 @@ static bool read_drain(struct line *l, const char *text)
     struct hf_duration time;
 
     if (hf_duration_parse(text, &time) || time.ns < HF_NS_PER_MS ||
-        time.ns > 24 * 3600 * HF_NS_PER_S)
+        time.ns > INT64_C(24) * 3600 * HF_NS_PER_S)
         return wrong("--drain %s: expected a time such as 30s or 10m, at most 24h", text);
     l->command.drain_ms = (uint32_t)hf_duration_ms(time);
     return true;
