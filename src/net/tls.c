@@ -200,6 +200,7 @@ int hf_tls_receive(struct hf_tls *t, struct hf_str bytes, char *plain, size_t *r
 
     t->in = bytes;
     t->out = out;
+    ERR_clear_error(); /* another connection's would be taken for this one's */
     if (!rc && !t->established)
         rc = handshake(t);
     while (!rc && t->established && !t->ended) {
@@ -228,6 +229,7 @@ int hf_tls_send(struct hf_tls *t, struct hf_str plain, struct hf_tls_out *out)
     if (plain.n == 0)
         return 0;
     t->out = out;
+    ERR_clear_error();
     if (!SSL_write_ex(t->ssl, plain.p, plain.n, &sent)) {
         rc = failure(t);
         t->failed = true;

@@ -172,11 +172,15 @@ static size_t put_escaped(struct hf_str s, char *buf)
 
 size_t hf_tls_name_of(const X509 *x, char *buf)
 {
-    GENERAL_NAMES *all = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
-    int count = all ? sk_GENERAL_NAME_num(all) : 0;
+    GENERAL_NAMES *all;
     bool found = false;
     size_t n = 0;
+    int count;
 
+    ERR_set_mark(); /* names that cannot be read are no error of the handshake */
+    all = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+    ERR_pop_to_mark();
+    count = all ? sk_GENERAL_NAME_num(all) : 0;
     for (int i = 0; i < count && !found; i++) {
         const GENERAL_NAME *g = sk_GENERAL_NAME_value(all, i);
         struct hf_str s;

@@ -88,6 +88,23 @@ static void bytes_go_both_ways(void **state)
     hf_tls_set_unref(set);
 }
 
+/* OpenSSL keeps one queue of errors for all connections of a thread. */
+static void what_another_one_left_is_not_its_error(void **state)
+{
+    struct hf_tls_set *set = set_of(&plain, NULL, one_key);
+    struct sample_talk t;
+
+    (void)state;
+    sample_talk_init(&t, set, false);
+    assert_true(sample_handshake(&t));
+    ERR_raise(ERR_LIB_SSL, SSL_R_HTTP_REQUEST);
+    sample_say(&t, "hello", 5);
+    assert_int_equal(t.rc, 0);
+    assert_int_equal(t.plain_n, 5);
+    sample_talk_done(&t);
+    hf_tls_set_unref(set);
+}
+
 /* One read feeds many records, and a record may come in parts. */
 static void many_records_at_once(void **state)
 {
@@ -612,6 +629,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_go_both_ways),
+        cmocka_unit_test(what_another_one_left_is_not_its_error),
         cmocka_unit_test(many_records_at_once),
         cmocka_unit_test(an_end_is_said_and_heard),
         cmocka_unit_test(keys_may_be_changed_on_the_way),
