@@ -124,6 +124,8 @@ static int seal_all(struct hf_wire *wire, struct hf_worker *w, const struct iove
     }
     if (filled && !rc)
         rc = seal(wire, w, (struct hf_str){record, filled});
+    if (rc)
+        w->wire_space.records.n = 0; /* the next connection's begin there */
     return rc ? rc : send_records(wire, w);
 }
 
