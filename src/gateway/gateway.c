@@ -256,9 +256,11 @@ static void attend(int signals, int keeper, const struct last_plan *last)
 
     for (;;) {
         int n = poll(p, HF_COUNT(p), timeout);
-        if (n == 0 && hf_board_generation(gateway.board) == 0)
-            start_cold(last);
-        timeout = -1;
+        if (n == 0) {
+            timeout = -1;
+            if (hf_board_generation(gateway.board) == 0)
+                start_cold(last);
+        }
         if (n <= 0)
             continue;
         if (p[2].revents)
@@ -292,7 +294,7 @@ int hf_gateway_main(const struct hf_handover *h)
 {
     struct last_plan last = {.fd = h->last_plan_fd};
     int signals = open_signals();
-    struct hf_error e;
+    struct hf_error e = {0};
 
     hf_log_init("gateway", HF_LOG_INFO);
     raise_descriptor_limit();
