@@ -260,7 +260,9 @@ bool hf_gateways_ended(struct hf_keeper *k, pid_t pid, int status)
         hf_err("the gateway made a system call that its sandbox forbids; its last line says which "
                "pid=%d",
                pid);
-    if (state != HF_GENERATION_SERVING || k->phase != HF_PHASE_SERVING)
+    if (state == HF_GENERATION_COMING)
+        hf_info("the new gateway is gone pid=%d why=\"%s\"", pid, hf_child_status(status, why));
+    else if (state != HF_GENERATION_SERVING || k->phase != HF_PHASE_SERVING)
         hf_info("gateway ended pid=%d why=\"%s\"", pid, hf_child_status(status, why));
     if (state != HF_GENERATION_COMING)
         hf_keeper_tell(
@@ -311,8 +313,8 @@ void hf_gateways_tick(struct hf_keeper *k)
         hf_courier_again(&g->courier, k->tls_fd);
         if (g->cut.ns && !hf_mono_before(hf_loop_now(k->loop), g->cut))
             cut(g);
-        if (k->phase != HF_PHASE_SERVING)
-            continue;
+        if (k->phase != HF_PHASE_SERVING || g->state == HF_GENERATION_COMING)
+            continue; /* who comes has a limit of its own */
         live = hf_board_live(k->ground.board, i);
         silent = hf_watchdog_tick(&g->watchdog, &live);
         if (silent >= 0) {

@@ -498,6 +498,7 @@ int hf_keeper_resume(void)
     if (take_over(k, &s, &e))
         return give_back(&s, &e);
     hf_state_each_fd(&s, close_on_exec);
+    close(HF_HANDOVER_FD);
     if (hf_child_prepare(&e))
         hf_warn("%s", e.text);
     hf_info("the keeper goes on as build %s", hf_build);
