@@ -235,8 +235,7 @@ static const struct hf_row gateway_rows[] = {
      .doc =
          "How long a gateway that was replaced, by an upgrade or a reload that needs another one, "
          "may take to finish its connections and tunnels before they are cut; 0: until the last "
-         "has "
-         "ended."},
+         "has ended."},
     {"user", HF_ROW_TEXT, GATEWAY(user), WITHIN(1, 32), .check = hf_gateway_user_check,
      .restart = true, .fallback_doc = "nobody",
      .expected = "a user of this machine, by name or number, who is not root",

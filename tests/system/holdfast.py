@@ -115,7 +115,7 @@ class Holdfast:
             content = log.read_text(errors="replace")
             assert not SANITIZER.search(content), f"a sanitizer spoke in {log}\n{content}"
         for line in text.splitlines():
-            match = re.search(r"(?:gateway|controller|setup) ended.*\bsignal[= ](\d+)", line)
+            match = re.search(r"(?:gateway|controller|setup) ended (?!before|\d+ times).*\bsignal[= ](\d+)", line)
             pid = re.search(r"\bpid[= ](\d+)", line)
             if match and int(match.group(1)) not in (0, signal.SIGTERM):
                 sent = self.killed.get(int(pid.group(1))) if pid else None

@@ -1,7 +1,9 @@
 """`holdfast upgrade`: other executables take over step by step, while users are served."""
 import os
 import pathlib
+import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -271,3 +273,107 @@ def test_path_that_is_not_there(shop):
     done = holdfast.cli("upgrade", "/nowhere/holdfast")
     assert done.returncode == 1 and "there is no /nowhere/holdfast" in done.stderr
     upgrade(holdfast)
+
+
+# ---- what dies on the way ----
+
+def step_reached(holdfast, step):
+    """Waits until the keeper has begun a step since the last upgrade was asked for."""
+    wait_until(lambda: f"change: {step}\n" in holdfast.text(), 20, lambda: f"{step}\n{holdfast.text()}")
+
+
+def begin(holdfast):
+    return subprocess.Popen([BINARY, "-s", holdfast.state, "upgrade"], cwd=holdfast.folder, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def logged_pid(holdfast, role, number):
+    """The pid of the role's process number `number`, as soon as the keeper says that it has started it."""
+    def started():
+        return re.findall(rf"keeper\[\d+\]: {role} started pid=(\d+)", holdfast.text())
+
+    wait_until(lambda: len(started()) >= number, 20, lambda: f"{role} {number}\n{holdfast.text()}")
+    return int(started()[number - 1])
+
+
+def over(holdfast):
+    """The change is over, in whatever way, and its end is known to whoever asks."""
+    wait_until(lambda: holdfast.cli("upgrade", "/nowhere").returncode == 1 and
+               re.search(r"upgrade is done|change: \S+ failed", holdfast.text()), 60, lambda: holdfast.text())
+
+
+@pytest.mark.parametrize("step", ["self-check", "gateway", "controller", "keeper"])
+def test_controller_dies_on_the_way(make, shop, step):
+    holdfast = shop()
+    load = light_load(make, holdfast)
+    controller, keeper = holdfast.pid("controller"), holdfast.pid("keeper")
+    command = begin(holdfast)
+    step_reached(holdfast, step)
+    if step == "keeper":
+        controller = logged_pid(holdfast, "controller", 2)
+    holdfast.kill(controller)
+    assert command.wait(90) in (0, 1)
+    over(holdfast)
+    holdfast.wait_ready("app", 2)
+    upgrade(holdfast)
+    ended_well(load)
+    wait_alone(holdfast)
+    assert holdfast.pid("keeper") == keeper
+
+
+def test_new_gateway_dies_while_it_comes(make, shop):
+    holdfast = shop()
+    load = light_load(make, holdfast)
+    before = [holdfast.pid(role) for role in ("gateway", "controller")]
+    command = begin(holdfast)
+    coming = logged_pid(holdfast, "gateway", 2)
+    holdfast.kill(coming, signal.SIGSTOP)
+    if "gateway retired" in holdfast.text():  # it was quicker than we
+        holdfast.kill(coming, signal.SIGCONT)
+        assert command.wait(90) == 0
+    else:
+        holdfast.kill(coming)
+        assert command.wait(90) == 1
+        assert "the new gateway ended before it served" in holdfast.text()
+        assert [holdfast.pid(role) for role in ("gateway", "controller")] == before
+    upgrade(holdfast)
+    ended_well(load)
+    wait_alone(holdfast)
+
+
+def test_keeper_dies_on_the_way(make, shop):
+    holdfast = shop()
+    load = light_load(make, holdfast)
+    command = begin(holdfast)
+    step_reached(holdfast, "controller")
+    holdfast.note_pids()
+    holdfast.kill(holdfast.process.pid)
+    holdfast.process.wait(10)
+    load.wait_requests(load.peek()["requests"] + 200)
+    ended_well(load)
+    command.kill()
+    command.wait(10)
+
+
+# ---- what is left ----
+
+def test_nothing_leaks(make, fleet, client, monkeypatch):
+    """LeakSanitizer, where it is built in, looks at each process that ends by itself: the gateway that was replaced,
+    and the controller. Their sandbox would not let it."""
+    holdfast = make.holdfast({**fleet.config("1.0.0"), "gateway": {"workers": 2, "sandbox": "off"}}, start=False)
+    with monkeypatch.context() as patch:
+        patch.setenv("ASAN_OPTIONS", "detect_leaks=1")
+        holdfast.start()
+    holdfast.wait_ready("app", 2)
+    light = light_load(make, holdfast)
+    one = client(holdfast)
+    assert one.request(target="/echo/1").response().status == 200
+    controller = holdfast.pid("controller")
+    upgrade(holdfast)
+    assert one.request(target="/echo/2").response().get("connection") == "close"
+    ended_well(light)
+    wait_alone(holdfast)
+    holdfast.stop()
+    assert "LeakSanitizer" not in holdfast.text()
+    assert re.findall(rf"controller ended pid={controller} why=\"(.*)\"", holdfast.text()) == ["exit status 0"]
+    assert set(re.findall(r"gateway ended pid=\d+ why=\"(.*)\"", holdfast.text())) == {"exit status 0"}
