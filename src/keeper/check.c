@@ -17,7 +17,9 @@ static int check_board(const struct hf_state *s, struct hf_error *e)
 
     if (rc)
         return rc;
-    return hf_board_check(board, s->setup.workers, e); /* the process ends, and with it the board */
+    rc = hf_board_check(board, s->setup.workers, e);
+    hf_board_free(board);
+    return rc;
 }
 
 static int check(struct hf_state *s, struct hf_error *e)
