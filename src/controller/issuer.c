@@ -166,8 +166,8 @@ static void tell(const struct hf_issuer *i, const struct hf_certificate *c, int 
     else
         hf_events_add(i->o.events, KIND, fields, "certificate %s (%s) has expired, at %s",
                       c->config->certificate.path, c->subject, when);
-    hf_warn("certificate=%s subject=\"%s\" expires=%s", c->config->certificate.path, c->subject,
-            when);
+    hf_warn("a certificate %s certificate=%s subject=\"%s\" expires=%s",
+            days ? "expires soon" : "has expired", c->config->certificate.path, c->subject, when);
 }
 
 struct notice {
