@@ -12,8 +12,8 @@
 static const struct {
     const char *argv0, *name;
 } roles[] = {
-    {"holdfast: build", "build"},           {"holdfast: self-check", "check"},
-    {"holdfast: gateway", "gateway"},       {"holdfast: controller", "controller"},
+    {"holdfast: build", "build"},     {"holdfast: self-check", "check"},
+    {"holdfast: gateway", "gateway"}, {"holdfast: controller", "controller"},
     {"holdfast: keeper", "keeper"},
 };
 
