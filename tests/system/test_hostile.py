@@ -123,6 +123,7 @@ class Neighbour:
 # slow clients
 
 
+@pytest.mark.memory
 def test_heads_that_come_byte_by_byte(make):
     """Slowloris: the time of a head runs from its first byte, however many follow."""
     front = Front(make, make.backend(serving), gateway={"timeout": {"header": "1s"}})
@@ -158,6 +159,7 @@ def ready(client):
         return True
 
 
+@pytest.mark.memory
 def test_long_heads_that_never_end(make):
     """30 KiB of head each, and then silence."""
     front = Front(make, make.backend(serving), gateway={"timeout": {"header": "2s"}})
@@ -186,6 +188,7 @@ def test_endless_head_is_a_431(make):
     front.given_back()
 
 
+@pytest.mark.memory
 def test_bodies_that_stop(make):
     front = Front(make, make.backend(serving), gateway={"timeout": {"body": "1s"}})
     with Neighbour(front) as neighbour:
@@ -213,6 +216,7 @@ def test_body_beyond_the_limit_is_a_413(make):
     front.given_back()
 
 
+@pytest.mark.memory
 def test_readers_that_stop(make):
     """Each has asked for more than the sockets hold: little of it waits here, and the rest is not read."""
     count = 100
@@ -592,6 +596,7 @@ def test_thousands_of_connections(make):
 # memory
 
 
+@pytest.mark.memory
 def test_memory_of_buffers_is_bounded(make):
     """Many large bodies for nobody: what goes beyond the limit is refused, and comes back when all is over."""
     backend = make.backend()
@@ -653,6 +658,7 @@ def test_download_of_a_gigabyte(make):
     assert most < 4, f"{most} MiB more"
 
 
+@pytest.mark.memory
 @pytest.mark.load
 def test_upload_of_a_gigabyte(make):
     """The instance stands still at first, then reads as fast as it can."""

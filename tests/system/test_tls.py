@@ -147,6 +147,7 @@ def test_large_bodies_both_ways(make, https, connect, version):
         assert answer.body[64:] == body
 
 
+@pytest.mark.memory
 @pytest.mark.load
 @pytest.mark.load
 def test_slow_reader_holds_up_the_backend(make, https, connect):
@@ -557,6 +558,7 @@ def test_four_system_calls_a_request_over_tls(make, https, connect, tmp_path, ca
     assert sum(each.values()) <= 4.2, each
 
 
+@pytest.mark.memory
 @pytest.mark.load
 def test_idle_connections_are_small_with_tls(make, https, connect, capsys):
     holdfast = https(make.backend())
