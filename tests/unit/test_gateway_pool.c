@@ -132,7 +132,7 @@ static void all_buffers_have_one_bound(void **state)
 
     (void)state;
     assert_int_equal(buffers.used, 0);
-    buffers.most = 4 * HF_BUFFER_MOST;
+    buffers.most = UINT64_C(4) * HF_BUFFER_MOST;
     for (unsigned i = 0; i < 5; i++) {
         assert_int_equal(hf_buffers_at_once(&buffers), at_once[i]);
         assert_int_equal(hf_buffers_half_full(&buffers), i >= 2);
