@@ -26,8 +26,7 @@ class Changed:
     def taken(self, **gateway):
         done = self.reload(**gateway)
         assert done.returncode == 0, f"{done.stderr}\n{self.holdfast.text()}"
-        assert self.holdfast.pid("gateway") != self.gateway
-        self.gateway = self.holdfast.pid("gateway")
+        self.gateway = self.holdfast.wait_another("gateway", self.gateway)  # that it retires is seen a moment later
 
     def refused(self, **gateway):
         done = self.reload(**gateway)

@@ -104,7 +104,7 @@ def test_five_in_a_row(make, shop, fleet):
             "self-check", "gateway", "controller", "keeper", "done"]
         assert f"serves in place of {before['gateway']}" in said
         for role, pid in before.items():
-            assert holdfast.pid(role) != pid
+            holdfast.wait_another(role, pid)
     ended_well(fresh)
     posts = ended_well(kept)["posts"]
     assert no_request_executed_twice(fleet) == posts
@@ -177,7 +177,7 @@ def test_tunnels_stay_unless_there_is_a_limit(make, client):
     first = holdfast.pid("gateway")
     upgrade(holdfast)
     other = opened(client, holdfast)
-    second = holdfast.pid("gateway")
+    second = holdfast.wait_another("gateway", first)
     upgrade(holdfast, "--drain", "1s")
     wait_until(lambda: not alive(second), 30, "the second gateway's end")
     assert other.closed()
