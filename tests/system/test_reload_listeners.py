@@ -115,6 +115,6 @@ def test_all_of_it_while_a_controller_dies(changed):
     changed.holdfast.wait_another("controller", changed.holdfast.kill_role("controller"))
     changed.holdfast.wait_ready("app", 2)
     assert serves(changed.second)
-    assert gateways(changed.holdfast) == [changed.gateway]
+    assert changed.gateway in gateways(changed.holdfast)
     assert changed.holdfast.cli("reload").returncode == 0
     assert changed.holdfast.pid("gateway") == changed.gateway
