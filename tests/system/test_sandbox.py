@@ -2,6 +2,7 @@
 import os
 import pathlib
 import pwd
+import shutil
 import signal
 import subprocess
 
@@ -9,7 +10,7 @@ import pytest
 
 from conftest import proxy
 from fleet import Fleet
-from holdfast import BINARY
+from holdfast import BINARY, GATEWAY
 from processes import alive, wait_until
 
 ROOT = os.geteuid() == 0  # only root can become another user
@@ -131,12 +132,16 @@ def test_without_root(make, client):
     """Started as an unprivileged user, who the gateway is then, too."""
     holdfast = make.holdfast(proxy(make.backend()), start=False)
     user = 12345 if ROOT else os.geteuid()
+    programs = holdfast.folder / "programs"  # where that user gets at them, too
+    programs.mkdir()
+    for program in (BINARY, GATEWAY):
+        shutil.copy(program, programs)
     if ROOT:
         for parent in holdfast.folder.resolve().parents:
             if parent.stat().st_mode & 0o001 == 0:
                 parent.chmod(parent.stat().st_mode | 0o011)
         os.chown(holdfast.folder, user, user)
-    holdfast.start(user=user)
+    holdfast.start(user=user, program=programs / BINARY.name)
     status = status_of(holdfast.pid("gateway"))
     assert status["Uid"] == [str(user)] * 4
     assert (status["NoNewPrivs"], status["Seccomp"], status["CapPrm"]) == (["1"], ["2"], ["0" * 16])
