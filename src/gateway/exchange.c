@@ -323,9 +323,10 @@ void hf_exchange_feed(struct hf_exchange *x, struct hf_str data, bool last)
     uint64_t most = hf_worker_limits(x->worker)->body;
 
     x->body_bytes += data.n;
-    if ((most && x->body_bytes > most && !x->tunnel) ||
-        (in_chunks(x) ? append_chunk(x, data) : append(x, data)))
+    if (most && x->body_bytes > most && !x->tunnel)
         too_large(x);
+    else if (in_chunks(x) ? append_chunk(x, data) : append(x, data))
+        hf_exchange_give_up(x, 503, "this gateway holds as much of messages as it may");
     else if (last)
         hf_exchange_feed_end(x, NULL);
 }
