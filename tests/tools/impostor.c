@@ -26,7 +26,7 @@ static void read_action(const char *path, const char *role, char ret[32])
     ret[0] = 0;
     while (file && fscanf(file, "%31s %31s", line_role, action) == 2) {
         if (strcmp(line_role, role) == 0)
-            strcpy(ret, action);
+            memcpy(ret, action, sizeof(action));
     }
     if (file)
         fclose(file);
