@@ -12,6 +12,11 @@ from http1 import Client
 PEM = serialization.Encoding.PEM
 
 
+SIGNS = x509.KeyUsage(key_cert_sign=True, crl_sign=True, digital_signature=False, content_commitment=False,
+                      key_encipherment=False, data_encipherment=False, key_agreement=False,
+                      encipher_only=False, decipher_only=False)
+
+
 class Issued:
     """A certificate, its key, and the two files."""
 
@@ -45,7 +50,7 @@ class Authority:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.certificate = self._build(self.name, self.key, 365, 1, [
-            (x509.BasicConstraints(ca=True, path_length=None), True)])
+            (x509.BasicConstraints(ca=True, path_length=None), True), (SIGNS, True)])
         self.path = folder / f"{name}.pem"
         self.path.write_bytes(self.certificate.public_bytes(PEM))
 
@@ -55,6 +60,10 @@ class Authority:
                    .public_key(key.public_key()).serial_number(x509.random_serial_number())
                    .not_valid_before(now - datetime.timedelta(days=began_days_ago))
                    .not_valid_after(now + datetime.timedelta(days=days)))
+        # RFC 5280 4.2.1.1 and 4.2.1.2: newer verifiers insist on both.
+        extensions = extensions + [
+            (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+            (x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False)]
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical=critical)
         return builder.sign(self.key, hashes.SHA256())
