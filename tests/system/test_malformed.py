@@ -10,6 +10,7 @@ import pytest
 
 from conftest import proxy
 from http1 import Client
+from processes import wait_until
 
 HOST = b"host: test\r\n"
 
@@ -226,12 +227,22 @@ CUT = {
 }
 
 
+def answers(holdfast):
+    """Without hold a request is refused until the gateway has the plan with the instance."""
+    def asked():
+        with Client(holdfast.port) as client:
+            return client.request().response().status == 200
+
+    wait_until(asked, 20, "an answer of the instance")
+
+
 @pytest.fixture(scope="module")
 def front(make_once):
     """A gateway before one plain backend, shared by the requests' table."""
     backend = make_once.backend()
     holdfast = make_once.holdfast(proxy(backend, retry={"attempts": 0}, hold={"time": "0s"}))
     holdfast.backend = backend
+    answers(holdfast)
     return holdfast
 
 
@@ -245,6 +256,8 @@ def behind(make_once):
     backend = make_once.backend(script)
     holdfast = make_once.holdfast(proxy(backend, retry={"attempts": 0}, hold={"time": "0s"}))
     holdfast.backend = backend
+    holdfast.answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+    answers(holdfast)
     return holdfast
 
 
