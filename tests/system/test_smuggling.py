@@ -133,7 +133,7 @@ class Run:
     errors: list = ()
     lines: list = ()  # of the access log
     failure: str = None
-    reset: bool = False  # while the user was still sending
+    reset: bool = False  # while the user was still sending; seen by the next send, or after the last by recv
     spoiled: bool = False  # the upstream's connection got no other request
 
 
@@ -190,6 +190,7 @@ def receive(client):
     try:
         return client.sock.recv(65536)
     except ConnectionResetError:
+        client.was_reset = True
         return b""
 
 
@@ -236,6 +237,7 @@ def try_request(front, case, in_pieces):
                 run.got, run.ended = run.got + read_all(client), True
         except TimeoutError:
             run.failure = "no answer"
+        run.reset |= getattr(client, "was_reset", False)
     return judge(front, run)
 
 
